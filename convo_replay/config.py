@@ -1,0 +1,141 @@
+"""The settings of a conversation, and how layers of them combine (design.md §2.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+RecordMode = Literal["none", "once", "new_episodes", "all", "rewrite", "live"]
+RECORD_MODES: tuple[str, ...] = ("none", "once", "new_episodes", "all", "rewrite", "live")
+MATCHERS = ("method", "scheme", "host", "path", "query", "body", "headers")
+
+Host = str | Callable[..., Any]
+"""`api.example.com`, `127.0.0.1:4000`, or a callable `Request -> bool`."""
+
+
+class Config(BaseModel):
+    """Settings of one conversation. Unknown names and wrong values are refused with the choice there is.
+
+    Attributes:
+        record: the record mode: `none once new_episodes all rewrite live`.
+        match_on: names among `method scheme host path query body headers`, or callables
+            `(recorded: Request, sent: Request) -> bool`.
+        normalize: preset names (`default`) or pairs `(json path, replacement)`.
+        secrets: strings, compiled patterns, or callables `text -> [(start, end), …]`.
+        sanitize: `on`, or `off` (outside a git work tree only).
+        keep: kinds of attempts kept though a later one made them good: `errors` (401, 403, 429, 5xx).
+        repeats: whether an exchange may be played more than once.
+        unplayed: what recorded exchanges that were not asked for mean: `error warn ignore`.
+        timing: `none`, `recorded`, or a factor on the recorded gaps.
+        intercept: hosts claimed beyond what the providers recognize.
+        ignore: hosts never claimed (one's own server under test).
+        passthrough: hosts that may be reached although a cassette replays.
+        before_record: callables `Exchange -> Exchange | None`, on the redacted form.
+        max_requests: live requests that a session may make.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    record: RecordMode = "none"
+    match_on: tuple[str | Callable[..., Any], ...] = ("method", "path", "query", "body")
+    normalize: tuple[str | tuple[str, Any], ...] = ("default",)
+    secrets: tuple[str | re.Pattern[str] | Callable[..., Any], ...] = Field(default=(), repr=False)
+    sanitize: Literal["on", "off"] = "on"
+    keep: tuple[Literal["errors"], ...] = ()
+    repeats: bool = False
+    unplayed: Literal["error", "warn", "ignore"] = "warn"
+    timing: Literal["none", "recorded"] | float = "none"
+    intercept: tuple[Host, ...] = ()
+    ignore: tuple[Host, ...] = ()
+    passthrough: tuple[Host, ...] = ()
+    before_record: tuple[Callable[..., Any], ...] = ()
+    max_requests: int = Field(default=200, ge=0)
+    cassette_dir: Path | None = None
+
+    @field_validator("sanitize", mode="before")
+    @classmethod
+    def _sanitize_word(cls, value: Any) -> Any:
+        # YAML and ini readers turn `on` and `off` into booleans; so do people.
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator(
+        "match_on", "normalize", "secrets", "keep", "intercept", "ignore", "passthrough", "before_record", mode="before"
+    )
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) or callable(value) or isinstance(value, re.Pattern) else value
+
+    @field_validator("match_on")
+    @classmethod
+    def _known_matchers(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        for name in value:
+            if isinstance(name, str) and name not in MATCHERS:
+                raise ValueError(f"{name!r} is no matcher; there are {' '.join(MATCHERS)}, and callables")
+        return value
+
+    @field_validator("normalize")
+    @classmethod
+    def _known_presets(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        for name in value:
+            if isinstance(name, str) and name != "default":
+                raise ValueError(f"{name!r} is no preset; there is 'default', and pairs (json path, replacement)")
+        return value
+
+    @field_validator("timing")
+    @classmethod
+    def _factor_is_not_negative(cls, value: Any) -> Any:
+        if isinstance(value, float) and not 0 <= value < float("inf"):
+            raise ValueError("a factor on the recorded gaps is a finite number of at least 0")
+        return value
+
+
+def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
+    """One `Config` of layers, the weakest first; each is `(where it was said, its settings)`.
+
+    Raises:
+        ValueError: a setting that does not exist or has a value it cannot have; says where it was
+            said, what came, and what would fit. A value of `secrets` is never part of the text.
+    """
+    merged: dict[str, Any] = {}
+    said_in: dict[str, str] = {}
+    for where, layer in layers:
+        if layer is None:
+            continue
+        if isinstance(layer, Config):
+            given: Mapping[str, Any] = {name: getattr(layer, name) for name in layer.model_fields_set}
+        elif isinstance(layer, Mapping):
+            given = layer
+        else:
+            raise ValueError(f"{where}: expected a dict or a Config, got {type(layer).__name__}")
+        for name, value in given.items():
+            merged[name] = value
+            said_in[name] = where
+    try:
+        return Config(**merged)
+    except ValidationError as error:
+        raise ValueError("\n".join(_explain(problem, said_in) for problem in error.errors())) from None
+
+
+def _explain(problem: Any, said_in: Mapping[str, str]) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    where = said_in.get(name, "settings")
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no setting {name!r}; there are {', '.join(sorted(Config.model_fields))}"
+    came = "" if name == "secrets" else f", got {problem['input']!r}"
+    return f"{where}: {name}: {problem['msg']}{came}"
+
+
+def hosts(names: Sequence[Host]) -> Callable[[str, int | None, Any], bool]:
+    """Whether a host and port (and, for callables, a request) are among `names`."""
+    plain = {name.lower() for name in names if isinstance(name, str)}
+    calls = [name for name in names if not isinstance(name, str)]
+
+    def listed(host: str, port: int | None, request: Any) -> bool:
+        host = host.lower()
+        return host in plain or f"{host}:{port}" in plain or any(call(request) for call in calls)
+
+    return listed
