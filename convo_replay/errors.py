@@ -8,6 +8,8 @@ reading a file is an ordinary `Exception`.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,3 +73,103 @@ def failure(kind: type[ConvoFailure], text: str, **attributes: Any) -> ConvoFail
     for name, value in attributes.items():
         setattr(made, name, value)
     return made
+
+
+# --- sentences -------------------------------------------------------------------------------------
+
+
+def called_from() -> str:
+    """Where the application made the call: its innermost frame outside installed packages and of us."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        name = str(frame.f_globals.get("__name__", ""))
+        if not _is_machinery(file, name):
+            return f"\ncalled from {_shown_path(file)}:{frame.f_lineno} in {frame.f_code.co_name}"
+        frame = frame.f_back
+    return ""
+
+
+def _is_machinery(file: str, module: str) -> bool:
+    if module.partition(".")[0] in _MACHINERY or file.startswith("<"):
+        return True
+    parts = file.replace("\\", "/")
+    return "/site-packages/" in parts or "/dist-packages/" in parts or parts.startswith(_STDLIB)
+
+
+_MACHINERY = frozenset({"convo_replay", "_pytest", "pytest", "pluggy", "httpx", "httpx2", "httpcore", "httpcore2"})
+_STDLIB = os.path.dirname(os.__file__).replace("\\", "/") + "/"  # noqa: PTH120 - pathlib would be imported for one call
+
+
+def _shown_path(file: str) -> str:
+    try:
+        relative = os.path.relpath(file)
+    except ValueError:  # another drive
+        return file
+    return file if relative.startswith("..") else relative
+
+
+def ambiguous(names: Sequence[str]) -> str:
+    """Several conversations are open that do not nest."""
+    return (
+        "which cassette is this request for? Open are " + ", ".join(names) + ", and none of them is open in this "
+        "thread's context. Open the cassette in the thread that makes the call, or start the thread with "
+        "`contextvars.copy_context().run`."
+    )
+
+
+def over_budget(limit: int, url: str) -> str:
+    """The session's live requests are used up."""
+    return (
+        f"not sent: {url} would be live request number {limit + 1} of this session and max_requests is {limit}. "
+        "Raise it with --convo-max-requests=N or `max_requests=N` if that many calls are meant."
+    )
+
+
+def refused(url: str, host: str, cassette: object) -> str:
+    """A request that is not ours, in mode none."""
+    where = f" ({cassette})" if cassette else ""
+    return (
+        f"refused: {url} is not in the cassette{where} and mode 'none' sends nothing to the network.\n"
+        f"To let it through: passthrough=[{host!r}]. To record it: intercept=[{host!r}] and a recording mode."
+    )
+
+
+def unplayed(cassette: object, left: Sequence[Any], rerecord: str) -> str:
+    """Recorded exchanges that nothing asked for."""
+    first = left[0].request
+    return (
+        f"{cassette}: {len(left)} recorded exchange(s) were not asked for, the first is {first.method} {first.url}. "
+        f"Record anew ({rerecord}) or say unplayed='ignore'."
+    )
+
+
+def miss(
+    *,
+    what: str,
+    line: str,
+    cassette: object,
+    exists: bool,
+    mode: str,
+    exchanges: int,
+    nearest: str,
+    played: bool,
+    differences: Sequence[str],
+    rerecord: str,
+) -> str:
+    """Nothing answers a request: which turn, what is nearest, what differs, what to do."""
+    out = [f"{what} is not in the cassette: {line}"]
+    if not exists:
+        out.append("there is no such cassette yet")
+    elif not exchanges:
+        out.append("the cassette holds no exchange")
+    elif played:
+        out.append(f"it equals {nearest}, which has been played already: the request was sent more often than recorded")
+        out.append("if that is meant: repeats=True")
+    elif nearest:
+        out.append(f"nearest recorded: {nearest}; it differs in")
+        out += [f"  {difference}" for difference in differences] or ["  a custom matcher of match_on"]
+    out.append(f"cassette: {cassette} (mode {mode!r})")
+    record = rerecord if exists and exchanges else rerecord.replace("rewrite", "once")
+    out.append(f"to record: {record}")
+    return "\n".join(out)

@@ -1,0 +1,529 @@
+"""The running conversation: what one test, or one `use_cassette`, sees and says.
+
+Transports ask it what to do with a request (`decide`) and hand it what arrives (`Call`). It holds
+the cassette, the player and the redactor, remembers the first failure for whoever reports it, and
+saves at the end, after everything of ours has been taken back.
+
+Conversations nest per context. A thread or task whose context has none, or one that is over, uses
+the innermost one opened process-wide; where several are open that do not nest, that is ambiguous
+and an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar, Token
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from convo_replay import errors, keeping, standins
+from convo_replay.config import Config, hosts
+from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, LeakFound
+from convo_replay.exchange import Body, Chunk, End, Exchange, Head, Request, Steps
+from convo_replay.matching import Fingerprints, explain
+from convo_replay.player import Play, Player, Record, Refuse
+from convo_replay.providers import find
+from convo_replay.redaction import Redactor
+from convo_replay.sse import split
+from convo_replay.turns import Turn, turns, usage
+
+if TYPE_CHECKING:
+    from convo_replay.providers.reply import Usage
+
+_current: ContextVar[Conversation | None] = ContextVar("convo_replay_conversation", default=None)
+_active: list[Conversation] = []
+_lock = threading.RLock()
+
+
+def current() -> Conversation | None:
+    """The conversation that a request made here and now belongs to.
+
+    Raises:
+        ConvoFailure: several conversations are open that do not nest, and this context has none.
+    """
+    conversation = _current.get()
+    if conversation is not None and conversation.is_active:
+        return conversation
+    with _lock:
+        if not _active:
+            return None
+        innermost = _active[-1]
+        ancestors = set()
+        parent: Conversation | None = innermost
+        while parent is not None:
+            ancestors.add(id(parent))
+            parent = parent.parent
+        if all(id(each) in ancestors for each in _active):
+            return innermost
+        names = [str(each.cassette_path or each.owner or "a conversation") for each in _active]
+    raise errors.failure(ConvoFailure, errors.ambiguous(names))
+
+
+def anyone_replays() -> bool:
+    """Whether any conversation that is open forbids the network."""
+    return any(conversation.record == "none" for conversation in tuple(_active))
+
+
+class Budget:
+    """Live requests that a session may make, shared by its conversations."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Takes one request from the budget; `False` where none is left."""
+        with self._lock:
+            if self.used >= self.limit:
+                return False
+            self.used += 1
+            return True
+
+
+class Call:
+    """One live request in flight. Gets what arrives as it arrives, and ends once, whatever ends it first."""
+
+    __slots__ = ("_chunks", "_conversation", "_done", "_head", "_started", "decode", "recorded", "request", "slot")
+
+    def __init__(self, conversation: Conversation, slot: int, request: Request) -> None:
+        self._conversation = conversation
+        self.slot = slot
+        self.request = request
+        """As the application sent it; the body of an upload that streams is put in when it has gone by."""
+        self.recorded = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._started = perf_counter()
+        self._head: Head | None = None
+        self._chunks: list[Chunk] = []
+        self._done = False
+        self.decode: Callable[[Head, Sequence[Chunk]], tuple[list[Chunk], str | None]] | None = None
+        """Removes the content-encoding; gives the chunks and, where that failed, the library's words."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the request started."""
+        return perf_counter() - self._started
+
+    def body(self, body: Body) -> None:
+        """The body of the request, where it was not known before it was sent."""
+        self.request = replace(self.request, body=body)
+
+    def head(self, status: int, headers: Sequence[tuple[str, str]], reason: str = "", http: str = "") -> None:
+        """The status line and headers have arrived."""
+        self._head = Head(status, tuple(headers), self.elapsed, reason, http)
+
+    def chunk(self, data: bytes) -> None:
+        """Bytes of the body have arrived, as the client gets them."""
+        self._chunks.append(Chunk(self.elapsed, data))
+
+    def end(self, kind: str = "complete", phase: str = "", detail: str = "") -> None:
+        """The exchange is over. Only the first call counts."""
+        with self._conversation.lock:
+            if self._done:
+                return
+            self._done = True
+            end = End(kind, self.elapsed, phase, detail)  # type: ignore[arg-type]
+            chunks = self._chunks
+            if self._head is not None and self.decode is not None:
+                chunks, undecodable = self.decode(self._head, chunks)
+                if undecodable is not None and kind == "complete":
+                    end = End("undecodable", end.at, "", undecodable)
+            steps: Steps = (*([self._head] if self._head else []), *chunks, end)
+            self._conversation.recorded(self, steps)
+
+    def drop(self) -> None:
+        """The request was never an exchange: the client refused to send it."""
+        with self._conversation.lock:
+            self._done = True
+            self._conversation.dropped(self)
+
+
+class Conversation:
+    """See `use_cassette` for the ways to get one.
+
+    Args:
+        cassette_path: the file, or `None` in mode `live`.
+        config: the settings.
+        owner: the test that owns what is recorded (a pytest node id); empty outside tests.
+        budget: live requests the session may make; one of its own by default.
+        rerecord: the command that records this cassette anew, for messages.
+    """
+
+    def __init__(
+        self,
+        cassette_path: Path | None,
+        config: Config,
+        *,
+        owner: str = "",
+        budget: Budget | None = None,
+        rerecord: str = "",
+    ) -> None:
+        self.cassette_path = None if config.record == "live" else cassette_path
+        self.config = config
+        self.owner = owner
+        self.record: str = config.record
+        self.budget = budget or Budget(config.max_requests)
+        self.rerecord = rerecord or self._rerecord_command()
+        self.parent: Conversation | None = None
+        self.is_active = False
+        self.lock = threading.RLock()
+        self.failure: ConvoFailure | None = None
+        self.notes: list[str] = []
+        self.passed: dict[str, int] = {}
+        """Hosts that requests went to unrecorded, with how many."""
+        self.live_requests = 0
+        self.verdict = None
+        self._opened = self._closed = False
+        self._token: Token[Conversation | None] | None = None
+        self._player: Player | None = None
+        self._redactor: Redactor | None = None
+        self._fingerprints = Fingerprints(config.match_on, config.normalize)
+        self._finished: list[Exchange | None] = []
+        self._in_flight: dict[int, Call] = {}
+        self._recorded: dict[int, Exchange] = {}
+        self._turns: tuple[int, list[Turn]] = (0, [])
+        self._standins = standins.StandIns()
+        self._intercepts = hosts(config.intercept)
+        self._ignores = hosts(config.ignore)
+        self._passes = hosts(config.passthrough)
+
+    def __repr__(self) -> str:
+        return f"<Conversation {str(self.cassette_path or 'live')!r} {self.record}, {len(self.exchanges)} exchanges>"
+
+    # --- what tests read ---------------------------------------------------------------------------
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The exchanges so far, live and replayed, redacted, by the start of the request."""
+        return [exchange for exchange in list(self._finished) if exchange is not None]
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The calls to a model so far, each with all its attempts."""
+        done = self.exchanges
+        if self._turns[0] != len(done):
+            self._turns = (len(done), turns(done))
+        return self._turns[1]
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all turns so far, live or replayed."""
+        return usage(self.turns)
+
+    # --- opening and closing -----------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Loads the cassette, puts the patches in place and becomes the current conversation.
+
+        Raises:
+            CassetteError: the file cannot be read; nothing is patched then.
+        """
+        self.load()
+        self._prepare()
+        self._enter()
+
+    def load(self) -> None:
+        """Reads the cassette, where that has not happened yet.
+
+        Raises:
+            CassetteError: the file is no cassette, or `sanitize` is off inside a git work tree.
+        """
+        with self.lock:
+            if self._player is not None:
+                return
+            exchanges: Sequence[Exchange] = ()
+            if self.cassette_path is not None:
+                if self.config.sanitize == "off":
+                    keeping.refuse_in_git(self.cassette_path)
+                if self.cassette_path.exists():
+                    from convo_replay.cassette import load
+
+                    exchanges = load(self.cassette_path).exchanges
+            self._redactor = Redactor(self._environment(), self.config.secrets)
+            self._redactor.reserve(exchanges)
+            self._player = Player(
+                exchanges,
+                owner=self.owner,
+                mode=self.config.record,
+                fingerprints=self._fingerprints,
+                matchers=[matcher for matcher in self.config.match_on if not isinstance(matcher, str)],
+                repeats=self.config.repeats,
+            )
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if standins.STAND_IN not in value}
+
+    def _prepare(self) -> None:
+        if self._opened:
+            return
+        from convo_replay.transports import install
+
+        install(replays=self.record == "none")
+        self._opened = True
+        if self.record == "none":
+            self._standins.put()
+
+    def _enter(self) -> None:
+        with _lock:
+            before = _current.get()
+            self.parent = before if before is not None and before.is_active else _active[-1] if _active else None
+            self.is_active = True
+            _active.append(self)
+        self._token = _current.set(self)
+
+    def _leave(self) -> None:
+        with _lock:
+            self.is_active = False
+            if self in _active:
+                _active.remove(self)
+        if self._token is not None:
+            token, self._token = self._token, None
+            with contextlib.suppress(ValueError):  # closed from another context than it was opened in
+                _current.reset(token)
+
+    @contextlib.contextmanager
+    def activate(self) -> Iterator[None]:
+        """Makes it the current conversation for a region; the cassette is read at the first request."""
+        self._prepare()
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def close(self, *, failed: bool = False) -> None:
+        """Takes everything of ours back, then saves what was recorded. Closing twice does nothing.
+
+        Args:
+            failed: the test failed: what was recorded is marked, and kept beside an existing cassette.
+
+        Raises:
+            CassetteError: the file could not be written; the text says where the recording is kept.
+            LeakFound: a secret would have reached the file; nothing was written.
+            ConvoFailure: exchanges were not played and `unplayed` is `error`.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._leave()
+        finally:
+            if self._opened:
+                from convo_replay.transports import uninstall
+
+                try:
+                    uninstall(replays=self.record == "none")
+                finally:
+                    self._standins.take_back()
+        for call in list(self._in_flight.values()):
+            call.end("cancelled")
+        self._save(failed)
+        if not failed and self.failure is None:
+            self._report_unplayed()
+
+    def _save(self, failed: bool) -> None:
+        if self.record in ("none", "live") or self.cassette_path is None or self._player is None:
+            return
+        recorded = [self._recorded[slot] for slot in sorted(self._recorded)]
+        recorded = keeping.kept(recorded, keep=self.config.keep)
+        recorded = keeping.through(recorded, self.config.before_record)
+        assert self._redactor is not None
+        note = keeping.save(
+            self.cassette_path,
+            recorded,
+            owner=self.owner,
+            mode=self.config.record,
+            failed=failed,
+            known=self._player.exchanges,
+            redactor=None if self.config.sanitize == "off" else self._redactor,
+            resendable=self._redactor.resendable,
+            fingerprints=self._fingerprints,
+        )
+        if note:
+            self.notes.append(note)
+
+    def _report_unplayed(self) -> None:
+        if self.config.unplayed == "ignore" or self._player is None or self._player.records_all:
+            return
+        left = self._player.unplayed()
+        if not left:
+            return
+        text = errors.unplayed(self.cassette_path, left, self.rerecord)
+        self.notes.append(text)
+        if self.config.unplayed == "error":
+            raise errors.failure(ConvoFailure, text)
+
+    # --- what transports ask -----------------------------------------------------------------------
+
+    def claims(self, request: Request, *, named_only: bool = False) -> bool:
+        """Whether this request is ours: a provider knows it, the cassette holds it, or `intercept` names it.
+
+        Args:
+            named_only: only `intercept` counts (requests to mock and in-process transports).
+        """
+        url = urlsplit(request.url)
+        host, port = url.hostname or "", url.port or {"https": 443, "http": 80}.get(url.scheme)
+        if self._ignores(host, port, request) or self._passes(host, port, request):
+            return False
+        if self._intercepts(host, port, request):
+            return True
+        if named_only:
+            return False
+        if find(request) is not None:
+            return True
+        try:
+            self.load()
+        except CassetteError as error:
+            raise self._failed(ConvoFailure, str(error)) from error
+        assert self._player is not None
+        return self._player.holds(request.method, request.url)
+
+    def needs_body(self) -> bool:
+        """Whether the body must be known before the request may be sent (an upload that streams)."""
+        try:
+            self.load()
+        except CassetteError as error:
+            raise self._failed(ConvoFailure, str(error)) from error
+        assert self._player is not None
+        return not self._player.records_all
+
+    def decide(self, request: Request) -> Play | Call:
+        """What to do with a request that is ours, as the application sent it.
+
+        Raises:
+            CassetteMiss: nothing answers it and the mode does not record.
+            ConvoFailure: the cassette cannot be read, or no more live requests may be made; and the
+                first failure of the conversation again, for each request after it.
+        """
+        with self.lock:
+            if self.failure is not None:
+                raise self.failure.with_traceback(None)
+            try:
+                self.load()
+            except CassetteError as error:
+                raise self._failed(ConvoFailure, str(error)) from error
+            assert self._player is not None
+            assert self._redactor is not None
+            if self.record != "none" or self.config.secrets:
+                self._redactor.learn_request(request)
+            redacted = self._redacted(request)
+            decision = self._player.decide(redacted, request)
+            if isinstance(decision, Refuse):
+                raise self._failed(CassetteMiss, self._miss_text(redacted, decision))
+            slot = len(self._finished)
+            if isinstance(decision, Play):
+                self._finished.append(decision.exchange)
+                return decision
+            assert isinstance(decision, Record)
+            if not self.budget.take():
+                raise self._failed(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
+            self.live_requests += 1
+            self._finished.append(None)
+            call = Call(self, slot, request)
+            self._in_flight[slot] = call
+            return call
+
+    def outside(self, scheme: str, host: str, port: int | None, url: str | None) -> ConvoFailure | None:
+        """What the guard is told about a connection that is not ours: a failure to raise, or to let it pass."""
+        shown = url or f"{scheme}://{host}" + (f":{port}" if port else "")
+        assert_request = Request("GET", shown)
+        if self.record == "none" and not self._passes(host, port, assert_request):
+            where = self._redactor.text(shown) if self._redactor else _without_query(shown)
+            return self._failed(ConvoFailure, errors.refused(where, host, self.cassette_path))
+        with self.lock:
+            self.passed[host] = self.passed.get(host, 0) + 1
+        return None
+
+    def recorded(self, call: Call, steps: Steps) -> None:
+        """A call has ended with these steps (the conversation's lock is held)."""
+        self._in_flight.pop(call.slot, None)
+        assert self._redactor is not None
+        request = self._redacted(call.request)
+        if self.config.sanitize == "on":
+            steps = self._redactor.steps(steps)
+        exchange = Exchange(request, self._finish_line(request, steps), test=self.owner, recorded=call.recorded)
+        self._finished[call.slot] = exchange
+        self._recorded[call.slot] = exchange
+
+    def dropped(self, call: Call) -> None:
+        """A call turned out not to be one (the conversation's lock is held)."""
+        self._in_flight.pop(call.slot, None)
+
+    def _redacted(self, request: Request) -> Request:
+        assert self._redactor is not None
+        return request if self.config.sanitize == "off" else self._redactor.request(request)
+
+    @staticmethod
+    def _finish_line(request: Request, steps: Steps) -> Steps:
+        """A client that closes after the terminal event has left nothing out: the stream was complete."""
+        end = steps[-1]
+        if not isinstance(end, End) or end.kind != "cancelled":
+            return steps
+        provider = find(request)
+        body = b"".join([step.data for step in steps if isinstance(step, Chunk)])
+        if provider is not None and any(provider.ends(event) for event in split(body)):
+            return (*steps[:-1], End("complete", end.at))
+        return steps
+
+    # --- failures ----------------------------------------------------------------------------------
+
+    def _failed(self, kind: type[ConvoFailure], text: str) -> ConvoFailure:
+        made = errors.failure(kind, text + errors.called_from())
+        with self.lock:
+            if self.failure is None:
+                self.failure = made
+        return made
+
+    def _rerecord_command(self) -> str:
+        if self.owner:
+            return f"pytest {shlex.quote(self.owner)} --convo-record=rewrite"
+        return f'use_cassette("{self.cassette_path}", record="rewrite")'
+
+    def _miss_text(self, sent: Request, refusal: Refuse) -> str:
+        number = len(turns([*self.exchanges, Exchange(sent, (Head(200), End()))])) - 1
+        provider = find(sent)
+        is_turn = provider is not None and provider.generates(sent)
+        differences = []
+        if refusal.nearest is not None and not refusal.played:
+            differences = explain(refusal.nearest.request, sent, preset=self._fingerprints.preset)
+        assert self._player is not None
+        return errors.miss(
+            what=f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}",
+            line=f"{sent.method} {_without_query(sent.url)}",
+            cassette=self.cassette_path,
+            exists=self.cassette_path is not None and self.cassette_path.exists(),
+            mode=self.record,
+            exchanges=len(self._player.exchanges),
+            nearest=self._nearest_name(refusal),
+            played=refusal.played,
+            differences=[str(difference) for difference in differences],
+            rerecord=self.rerecord,
+        )
+
+    def _nearest_name(self, refusal: Refuse) -> str:
+        if refusal.nearest is None or refusal.index is None:
+            return ""
+        assert self._player is not None
+        same_test = [each for each in self._player.exchanges[: refusal.index + 1] if each.test == refusal.nearest.test]
+        provider = find(refusal.nearest.request)
+        if provider is None or not provider.generates(refusal.nearest.request):
+            return f"exchanges[{refusal.index}]"
+        owner = refusal.nearest.test
+        return f"turns[{len(turns(same_test)) - 1}]" + (f" of {owner}" if owner and owner != self.owner else "")
+
+
+def _without_query(url: str) -> str:
+    split_url = urlsplit(url)
+    return f"{split_url.scheme}://{split_url.netloc.rpartition('@')[2]}{split_url.path}"
+
+
+__all__ = ["Budget", "Call", "Conversation", "LeakFound", "current"]

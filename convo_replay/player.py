@@ -1,0 +1,185 @@
+"""What to do with a request: play a recorded exchange, record a new one, or refuse.
+
+Pure: no transport, no file, no clock. One `Player` per conversation; callers hold the
+conversation's lock. Among the exchanges that share a fingerprint come first the test's own, then
+unowned ones, then those equal before `normalize` and in host, then those whose placeholders map
+one-to-one onto the live ones as this conversation has mapped them so far, then recorded order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from convo_replay.config import RecordMode
+from convo_replay.exchange import Exchange, Json, Request
+from convo_replay.matching import Fingerprint, Fingerprints, Pairing, nearest, wildcard_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Answer with this recorded exchange. `index` is its place in the cassette."""
+
+    exchange: Exchange
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Let the request go to the network and record what comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Nothing answers this request. `nearest` is the recorded exchange most like it, if there is one."""
+
+    nearest: Exchange | None
+    index: int | None
+    played: bool
+    """Whether the nearest one would have fitted, had it not been played already."""
+
+
+Decision = Play | Record | Refuse
+
+
+class Player:
+    """Decides, request by request, over the exchanges of one cassette.
+
+    Args:
+        exchanges: the cassette's, in order.
+        owner: the test whose conversation this is; empty outside tests.
+        mode: the record mode.
+        fingerprints: shared with the conversation, so that messages are hashed once.
+        matchers: callables `(recorded, sent) -> bool` that must all agree as well.
+        repeats: whether an exchange may be played more than once.
+    """
+
+    def __init__(
+        self,
+        exchanges: Sequence[Exchange],
+        *,
+        owner: str,
+        mode: RecordMode,
+        fingerprints: Fingerprints,
+        matchers: Sequence[Callable[[Request, Request], Any]] = (),
+        repeats: bool = False,
+    ) -> None:
+        self.exchanges = exchanges
+        self.owner = owner
+        self.mode = mode
+        self.repeats = repeats
+        self._matchers = tuple(matchers)
+        self._fingerprints = fingerprints
+        self._pairing = Pairing()
+        self.played: set[int] = set()
+        self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and not any(map(self._is_ours, exchanges)))
+        self.prints: list[Fingerprint] = []
+        self._index: dict[bytes, list[int]] = {}
+        if not self.records_all:
+            for index, exchange in enumerate(exchanges):
+                found = fingerprints.of(exchange.request)
+                self.prints.append(found)
+                self._index.setdefault(found.loose, []).append(index)
+
+    def _is_ours(self, exchange: Exchange) -> bool:
+        return exchange.test in ("", self.owner) and not exchange.after
+
+    def decide(self, request: Request, raw: Request) -> Decision:
+        """What to do with `request` (redacted); `raw` is the same request as the application sent it."""
+        if self.records_all:
+            return Record()
+        sent = self._fingerprints.of(request)
+        choice = self._same_fingerprint(sent, request) or self._by_wildcards(request, raw)
+        if choice is not None:
+            index, pairs = choice
+            self.played.add(index)
+            self._pairing.take(pairs)
+            return Play(self.exchanges[index], index)
+        if self.mode == "new_episodes":
+            return Record()
+        return self._refuse(sent)
+
+    def unplayed(self) -> list[Exchange]:
+        """The test's own exchanges that nothing asked for."""
+        return [
+            exchange
+            for index, exchange in enumerate(self.exchanges)
+            if exchange.test == self.owner and not exchange.after and index not in self.played
+        ]
+
+    def holds(self, method: str, url: str) -> bool:
+        """Whether the cassette has an exchange for this method, host and path, whatever its body."""
+        wanted = urlsplit(url)
+        return any(
+            exchange.request.method == method
+            and (known := urlsplit(exchange.request.url)).path == wanted.path
+            and known.netloc.rpartition("@")[2] == wanted.netloc.rpartition("@")[2]
+            for exchange in self.exchanges
+        )
+
+    def _agreed(self, index: int, request: Request) -> bool:
+        return all(matcher(self.exchanges[index].request, request) is not False for matcher in self._matchers)
+
+    def _same_fingerprint(self, sent: Fingerprint, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
+        indexes = [i for i in self._index.get(sent.loose, ()) if not self.exchanges[i].after and self._agreed(i, request)]
+        fresh = [i for i in indexes if i not in self.played]
+        if not fresh and not self.repeats:
+            return None
+        best = min(fresh or indexes[-1:], key=lambda i: self._rank(i, sent), default=None)
+        return None if best is None else (best, self._pairs(best, sent))
+
+    def _pairs(self, index: int, sent: Fingerprint) -> list[tuple[str, str]]:
+        return list(zip(self.prints[index].placeholders, sent.placeholders, strict=False))
+
+    def _rank(self, index: int, sent: Fingerprint) -> tuple[int, bool, bool, bool, int]:
+        owner = self.exchanges[index].test
+        known = self.prints[index]
+        return (
+            0 if owner == self.owner else 1 if not owner else 2,
+            known.exact != sent.exact,
+            known.host != sent.host,
+            not self._pairing.fits(self._pairs(index, sent)),
+            index,
+        )
+
+    def _by_wildcards(self, request: Request, raw: Request) -> tuple[int, list[tuple[str, str]]] | None:
+        """On a miss by hash: recorded placeholders match whatever text stands in their place."""
+        if "body" not in self._fingerprints.match_on or not isinstance(raw.body, Json):
+            return None
+        path = urlsplit(raw.url).path
+        best: tuple[tuple[int, bool, int], int, list[tuple[str, str]]] | None = None
+        for index, exchange in enumerate(self.exchanges):
+            known = exchange.request
+            if (
+                (index in self.played and not self.repeats)
+                or exchange.after
+                or known.method != raw.method
+                or not isinstance(known.body, Json)
+                or not self._agreed(index, request)
+            ):
+                continue
+            redacted_there = bool(self.prints[index].placeholders)
+            if not redacted_there and request.body is raw.body:
+                continue  # nothing is redacted on either side: the hash was right
+            urls = wildcard_pairs(urlsplit(known.url).path, path)
+            pairs = wildcard_pairs(known.body.value, raw.body.value, preset=self._fingerprints.preset)
+            if urls is None or pairs is None or not self._pairing.fits(pairs):
+                continue
+            rank = (0 if exchange.test == self.owner else 1 if not exchange.test else 2, index in self.played, index)
+            if best is None or rank < best[0]:
+                best = (rank, index, pairs)
+        return None if best is None else (best[1], best[2])
+
+    def _refuse(self, sent: Fingerprint) -> Refuse:
+        same = self._index.get(sent.loose, [])
+        if same:
+            return Refuse(self.exchanges[same[-1]], same[-1], played=True)
+        fresh = [i for i in range(len(self.exchanges)) if i not in self.played]
+        ours = [i for i in fresh if self._is_ours(self.exchanges[i])]
+        pool = ours or fresh or list(range(len(self.exchanges)))
+        where = nearest(sent, [self.prints[i] for i in pool])
+        if where is None:
+            return Refuse(None, None, played=False)
+        return Refuse(self.exchanges[pool[where]], pool[where], played=pool[where] in self.played)
