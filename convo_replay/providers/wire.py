@@ -1,0 +1,95 @@
+"""Reading what came off the wire without trusting its shape.
+
+A gateway may answer HTML with status 200, `choices: null`, a number where a string belongs, or
+half a document. Nothing here raises; what does not fit is empty.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import orjson
+
+from convo_replay.exchange import Exchange, Request
+
+_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_SHOWN_ERROR = 500  # characters of an error body that is no JSON
+
+
+def parse(text: str | bytes | None) -> Any:
+    """The JSON value, or `None` where the text is no JSON document."""
+    if not text:
+        return None
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text)  # lone surrogates, NaN, integers beyond 64 bits
+    except (ValueError, RecursionError):
+        return None
+
+
+def dump(value: Any) -> str:
+    """Compact JSON of a parsed value."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, integers beyond 64 bits, other types
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def address(request: Request) -> tuple[str, str]:
+    """Host and path of the URL in lower case; the path without its last slash."""
+    try:
+        parts = urlsplit(request.url)
+        return parts.hostname or "", parts.path.rstrip("/").lower()
+    except ValueError:
+        return "", SplitResult("", "", request.url, "", "").path.lower()
+
+
+def has_history(request: Request, key: str) -> bool:
+    """Whether the JSON body has a list under `key`."""
+    return isinstance(mapping(request.json).get(key), list)
+
+
+def is_events(exchange: Exchange, body: bytes) -> bool:
+    """Whether the body is an event stream, also where the content type does not say so."""
+    if exchange.is_stream:
+        return True
+    return not exchange.content_type.endswith("json") and body[:64].lstrip().startswith(_SSE_STARTS)
+
+
+def error_in(value: Any, exchange: Exchange, body: bytes) -> dict[str, Any] | None:
+    """The error object of a JSON answer; for an error status there always is one."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    answer = mapping(value)
+    error = answer.get("error")
+    if isinstance(error, dict):
+        return error
+    if isinstance(error, str) and error:
+        return {"message": error}
+    if (exchange.status or 0) < 400:
+        return None
+    if "detail" in answer:
+        detail = answer["detail"]
+        return {"message": detail if isinstance(detail, str) else dump(detail)}
+    return answer or {"message": body[: 4 * _SHOWN_ERROR].decode("utf-8", "replace")[:_SHOWN_ERROR]}
