@@ -1,0 +1,190 @@
+"""No key reaches the file, wherever it was; and which key was live, or whether one was, matters nothing later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from live.callers import MODEL, body, httpx, use_cassette
+from upstream import Upstream
+
+ALPHABET = "aZ3kLm9QxT7vBn2YcR5sWd8FgH4jP6uE"
+
+
+def secret(seed: int, length: int) -> str:
+    return "".join(ALPHABET[(seed * 7 + i * (i + seed)) % len(ALPHABET)] for i in range(length))
+
+
+def keys(seed: int) -> dict[str, str]:
+    return {
+        "ANTHROPIC_API_KEY": f"sk-ant-api03-{secret(seed, 93)}AA",
+        "OPENAI_API_KEY": f"sk-proj-{secret(seed + 1, 74)}T3BlbkFJ{secret(seed + 2, 74)}",
+        "GATEWAY_API_KEY": f"sk-{secret(seed + 3, 48)}",
+        "OPENROUTER_API_KEY": "sk-or-v1-" + "".join(f"{(seed * 31 + i * i) % 16:x}" for i in range(64)),
+        "WEATHER_SERVICE_TOKEN": f"wx_{secret(seed + 4, 24)}",
+        "DATABASE_PASSWORD": f"{secret(seed + 5, 18)}!",
+    }
+
+
+A, B = keys(1), keys(13)
+
+
+def windows(text: str, size: int = 12) -> set[str]:
+    """Every part of a secret that is long enough to be one."""
+    core = text.rpartition("-")[2]
+    return {core[i : i + size] for i in range(len(core) - size + 1)} or {core}
+
+
+def assert_clean(text: str, secrets: dict[str, str]) -> None:
+    for name, value in secrets.items():
+        assert value not in text, f"{name} is in the file"
+        found = sorted(part for part in windows(value) if part in text)
+        assert not found, f"a part of {name} is in the file"
+
+
+def use(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+    for name in A:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def ask(url: str, prompt: str = "Hello") -> list[Any]:
+    with anthropic.Anthropic(base_url=url) as api, openai.OpenAI(base_url=url + "/v1") as other:
+        message = api.messages.create(**body(prompt))
+        completion = other.chat.completions.create(model=MODEL, messages=body(prompt)["messages"])
+        with api.messages.stream(**body(prompt)) as stream:
+            streamed = stream.get_final_message()
+    return [message.content[0].text, completion.choices[0].message.content, streamed.content[0].text]
+
+
+@pytest.mark.parametrize("later", [B, {}], ids=["other keys", "no keys"])
+def test_keys_in_headers(later, upstream: Upstream, cassette: Path, monkeypatch):
+    url = upstream.url()
+    use(monkeypatch, A)
+    with use_cassette(cassette, record="once"):
+        recorded = ask(url)
+    assert A["ANTHROPIC_API_KEY"] in str(upstream.log()[0].headers)
+    assert_clean(cassette.read_text(), A)
+    upstream.stop()
+    use(monkeypatch, later)
+    with use_cassette(cassette):
+        assert ask(url) == recorded
+
+
+@pytest.mark.parametrize("name", A)
+def test_a_key_in_the_prompt_echoed_in_pieces(name, upstream: Upstream, cassette: Path, monkeypatch):
+    """The upstream's model says what it was told, eight characters per delta."""
+    url = upstream.url("echo")
+    use(monkeypatch, A)
+    with use_cassette(cassette, record="once"):
+        recorded = ask(url, f"My key is {A[name]}, keep it.")
+    assert recorded == [f"My key is {A[name]}, keep it."] * 3  # the application sees what was sent
+    assert_clean(cassette.read_text(), A)
+    upstream.stop()
+    use(monkeypatch, B)
+    with use_cassette(cassette):
+        replayed = ask(url, f"My key is {B[name]}, keep it.")
+    assert len(set(replayed)) == 1
+    assert replayed[0].startswith("My key is redacted-")
+    assert replayed[0].endswith(", keep it.")
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GATEWAY_API_KEY", "OPENROUTER_API_KEY"])
+@pytest.mark.parametrize("later", [{}, B], ids=["no keys", "other keys"])
+def test_a_key_known_by_its_shape(name, later, upstream: Upstream, cassette: Path, monkeypatch):
+    """Set nowhere in the environment: in a prompt that a program holds."""
+    url = upstream.url("echo,piece=5")
+    use(monkeypatch, B)
+    with use_cassette(cassette, record="once"):
+        ask(url, f"curl -H 'authorization: Bearer {A[name]}'")
+    assert_clean(cassette.read_text(), A | B)
+    upstream.stop()
+    use(monkeypatch, later)
+    with use_cassette(cassette):
+        ask(url, f"curl -H 'authorization: Bearer {A[name]}'")
+
+
+def test_keys_in_unusual_places(upstream: Upstream, cassette: Path, monkeypatch):
+    use(monkeypatch, A)
+    key = A["ANTHROPIC_API_KEY"]
+    url = upstream.url("echo", "/v1/messages")
+    tool = {"name": "get", "description": f"uses {key}", "input_schema": {"type": "object", key: 1}}
+    requests = [
+        {**body("x"), "tools": [tool]},
+        {**body("x"), "system": f"Key: {key}"},
+        body(json.dumps({"nested": json.dumps({"key": key})})),
+        body([{"type": "text", "text": f"a {key}"}, {"type": "text", "text": f"{A['GATEWAY_API_KEY']} b"}]),
+    ]
+    with use_cassette(cassette, record="once"):
+        for request in requests:
+            httpx.post(url, json=request, params={"key": key}, headers={"x-api-key": key, "x-custom": key})
+        httpx.post(url.replace("http://", f"http://user:{key}@"), json=body("y"))
+    assert_clean(cassette.read_text(), A)
+    upstream.stop()
+    with use_cassette(cassette):
+        for request in requests:
+            httpx.post(url, json=request, params={"key": key}, headers={"x-api-key": key})
+
+
+def test_two_keys_stay_two(upstream: Upstream, cassette: Path, monkeypatch):
+    """Which answer belongs to which of two keys survives, whatever the keys are."""
+    url = upstream.url("counter", "/v1/messages")
+
+    def both(environment: dict[str, str], order: list[str]) -> dict[str, str]:
+        use(monkeypatch, environment)
+        pair = {"one": environment["ANTHROPIC_API_KEY"], "two": environment["ANTHROPIC_API_KEY"][:-8] + "ZZZZZZAA"}
+        httpx.post(url, json=body(f"{pair['one']} then {pair['two']}"))
+        return {name: httpx.post(url, json=body(pair[name])).json()["content"][0]["text"] for name in order}
+
+    with use_cassette(cassette, record="once"):
+        httpx.post(url, json=body("nothing"))
+        recorded = both(A, ["one", "two"])
+    upstream.stop()
+    with use_cassette(cassette):
+        httpx.post(url, json=body("nothing"))
+        assert both(B, ["two", "one"]) == recorded
+
+
+def test_named_secrets(upstream: Upstream, cassette: Path):
+    import re
+
+    url = upstream.url("echo,piece=3")
+    text = "Agent 007-SPECTRE knows Projekt Nachtigall and codeword-4711."
+
+    def spans(value: str) -> list[tuple[int, int]]:
+        at = value.find("codeword-4711")
+        return [(at, at + len("codeword-4711"))] if at >= 0 else []
+
+    settings = {"secrets": ["Projekt Nachtigall", re.compile(r"\d{3}-[A-Z]+"), spans]}
+    with use_cassette(cassette, record="once", **settings):
+        httpx.post(url + "/v1/messages", json=body(text, stream=True))
+    written = cassette.read_text()
+    for word in ("Nachtigall", "007-SPECTRE", "SPECTRE", "codeword-4711", "4711"):
+        assert word not in written
+    upstream.stop()
+    with use_cassette(cassette, **settings):
+        answer = httpx.post(url + "/v1/messages", json=body(text, stream=True)).text
+    assert "redacted-" in answer
+
+
+def test_a_miss_never_shows_a_key(upstream: Upstream, cassette: Path, monkeypatch):
+    from convo_replay import CassetteMiss
+
+    use(monkeypatch, A)
+    url = upstream.url("echo")
+    with use_cassette(cassette, record="once"), anthropic.Anthropic(base_url=url) as api:
+        api.messages.create(**body(f"Use {A['ANTHROPIC_API_KEY']} for Paris"))
+    with (
+        pytest.raises(CassetteMiss) as caught,
+        use_cassette(cassette),
+        anthropic.Anthropic(base_url=url) as api,
+    ):
+        api.messages.create(**body(f"Use {A['ANTHROPIC_API_KEY']} for London"))
+    assert "London" in str(caught.value)
+    assert_clean(str(caught.value) + repr(caught.value), A)
