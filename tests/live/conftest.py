@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from live.project import ROOT, Project
 from upstream import Upstream
 
-PROJECT = Path(__file__).resolve().parents[2]
 CREDENTIALS = (
     "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS", "OPENAI_API_KEY",
     "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
@@ -50,9 +50,19 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def old_python() -> str:
     """An interpreter with the SDK generation on httpx (anthropic 0.x, openai 2.x)."""
     named = os.environ.get("CONVO_OLD_SDK_PYTHON")
-    made = PROJECT / ".venv-old" / "bin" / "python"
+    made = ROOT / ".venv-old" / "bin" / "python"
     if named:
         return named
     if made.exists():
         return str(made)
     pytest.skip("no interpreter with anthropic 0.x: `make .venv-old`, or name one in CONVO_OLD_SDK_PYTHON")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    for name in list(os.environ):
+        if name.startswith(("PYTEST_", "COV_")):
+            monkeypatch.delenv(name)
+    directory = tmp_path / "project"
+    directory.mkdir()
+    return Project(directory)

@@ -259,30 +259,10 @@ def test_an_unclaimed_host_passes_while_recording_and_is_not_recorded(upstream: 
 
 # What is patched is put back.
 
-PACKAGES = frozenset(
-    [
-        "aiohttp",
-        "anthropic",
-        "anyio",
-        "asyncio",
-        "contextvars",
-        "http",
-        "httpcore",
-        "httpcore2",
-        "httpx",
-        "httpx2",
-        "openai",
-        "requests",
-        "socket",
-        "ssl",
-        "threading",
-        "time",
-        "trio",
-        "urllib",
-        "urllib3",
-        "vcr",
-    ]
-)
+PACKAGES = {
+    "aiohttp", "anthropic", "anyio", "asyncio", "contextvars", "http", "httpcore", "httpcore2", "httpx", "httpx2",
+    "openai", "requests", "socket", "ssl", "threading", "time", "trio", "urllib", "urllib3", "vcr",
+}  # fmt: skip
 
 
 def attributes() -> dict[str, int]:

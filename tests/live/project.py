@@ -1,0 +1,64 @@
+"""A user's project in a directory of its own, and what pytest says of it in another process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of pytest in another process said."""
+
+    code: int
+    output: str
+    tests: dict[str, list[tuple[str, str]]]
+    """By test name: each `failure`, `error` or `skipped`, with its text. Empty where it passed."""
+
+    def of(self, kind: str) -> list[str]:
+        return [name for name, said in self.tests.items() if any(each == kind for each, _ in said)]
+
+    @property
+    def passed(self) -> list[str]:
+        return [name for name, said in self.tests.items() if not said]
+
+
+class Project:
+    """A user's project in a directory of its own, and pytest run in it with the plugin."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "pytest.ini").write_text("[pytest]\n")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run(self, *arguments: str, **environment: str) -> Outcome:
+        installed = any(point.value == "convo_replay.plugin" for point in entry_points(group="pytest11"))
+        plugin = [] if installed else ["-p", "convo_replay.plugin"]
+        report = self.directory / "report.xml"
+        report.unlink(missing_ok=True)
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *plugin, *arguments],
+            cwd=self.directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+            env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        )  # fmt: skip
+        tests: dict[str, list[tuple[str, str]]] = {}
+        if report.exists():
+            for case in ElementTree.parse(report).iter("testcase"):
+                said = tests.setdefault(case.get("name", ""), [])
+                said += [(child.tag, (child.get("message") or "") + "\n" + (child.text or "")) for child in case
+                         if child.tag in ("failure", "error", "skipped")]  # fmt: skip
+        return Outcome(done.returncode, done.stdout, tests)
