@@ -1,0 +1,193 @@
+"""Finding secrets in one text: known values in the encodings they travel in, table patterns, `secrets=`.
+
+A finding is a stretch of the text. Findings that overlap are one, so that a key inside a connection
+string goes with it; placeholders already in the text are never searched in, so that redacting twice
+changes nothing; digits that follow a finding belong to it, or `redacted-env-1` and `23` would read as
+number 123.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+from convo_replay.redaction import placeholders
+from convo_replay.redaction.classes import ANCHORS, classify
+
+Secret = str | re.Pattern[str] | Callable[[str], Iterable[tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`text[start:end]` is of class `cls` and stands for `value` (decoded where the text encodes it)."""
+
+    start: int
+    end: int
+    cls: str
+    value: str
+
+    def __repr__(self) -> str:
+        return f"<{self.cls} at {self.start}:{self.end}>"
+
+
+class Detector:
+    """What counts as a secret in one conversation, and where it stands in a text."""
+
+    def __init__(self, secrets: Sequence[Secret] = ()) -> None:
+        self.generation = 0
+        """Grows with every value learned: what was found clean before may not be so now."""
+        self.scanned = 0
+        """How many texts were searched: the measure of cost."""
+        self._classes: dict[str, str] = {}
+        self._forms: dict[str, str] = {}
+        self._literals: re.Pattern[str] | None = None
+        self._patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]
+        self._callables = [secret for secret in secrets if callable(secret)]
+        for secret in secrets:
+            if isinstance(secret, str):
+                self.learn(secret, "secret")
+
+    def __repr__(self) -> str:
+        return f"<Detector with {len(self._classes)} known values>"
+
+    def learn(self, value: str, cls: str) -> bool:
+        """From now on `value` is a secret of class `cls` wherever it appears; `False` if it was one."""
+        if not value or value in self._classes:
+            return False
+        self._classes[value] = classify(value) or cls
+        for form in forms(value):
+            self._forms.setdefault(form, value)
+        self._literals = None
+        self.generation += 1
+        return True
+
+    def find(self, text: str, local: Mapping[str, str] | None = None, *, custom: bool = True) -> list[Finding]:
+        """The findings in `text`, in order, apart from each other, outside of placeholders.
+
+        Args:
+            text: any text.
+            local: value → class of what counts in this text only.
+            custom: whether the patterns and callables of `secrets=` are asked.
+        """
+        self.scanned += 1
+        found = self.known(text)
+        for value, cls in local.items() if local else ():
+            found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
+        for anchor, pairs in ANCHORS.items():
+            if anchor in text:
+                found += _anchored(text, anchor, pairs)
+        for pattern in self._patterns if custom else ():
+            found += [
+                Finding(match.start(), match.end(), "secret", match[0]) for match in pattern.finditer(text) if match[0]
+            ]
+        for function in self._callables if custom else ():
+            found += [
+                Finding(start, end, "secret", text[start:end])
+                for start, end in function(text)
+                if 0 <= start < end <= len(text)
+            ]
+        return _merged(text, found) if found else []
+
+    def known(self, text: str) -> list[Finding]:
+        """The known values in `text`, in any of their forms; may touch placeholders."""
+        if not self._forms:
+            return []
+        if self._literals is None:
+            ordered = sorted(self._forms, key=len, reverse=True)
+            self._literals = re.compile("|".join(map(re.escape, ordered)))
+        found = []
+        for match in self._literals.finditer(text):
+            value = self._forms[match[0]]
+            found.append(Finding(match.start(), match.end(), self._classes[value], value))
+        return found
+
+    def may_begin(self, text: str) -> bool:
+        """Whether a secret may begin in `text`, the first characters of something longer."""
+        if any(anchor in text for anchor in ANCHORS):
+            return True
+        return any(
+            text[at : at + 8] == form[:8] for form in self._forms if len(form) >= 8 for at in range(len(text) - 7)
+        )
+
+
+def forms(value: str) -> list[str]:
+    """How `value` may be written: as it is, in JSON strings once and twice escaped, percent-encoded, in base64."""
+    written = [value]
+    for ascii_only in (False, True):
+        once = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        twice = json.dumps(once, ensure_ascii=ascii_only)[1:-1]
+        written += [once, twice, once.replace("/", "\\/")]
+    data = value.encode("utf-8", "surrogatepass")
+    written += [quote(data, safe=""), quote(data), quote_plus(data)]
+    if len(data) >= 6:
+        written += _base64_forms(data)
+    return list(dict.fromkeys(written))
+
+
+def _base64_forms(data: bytes) -> list[str]:
+    # In a longer base64 text the value begins at one of three bit offsets; characters that it shares
+    # with its neighbours are left out.
+    written = []
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + data).decode()
+        whole = (before + len(data)) * 8 // 6
+        inner = encoded[-(-before * 8 // 6) : whole]
+        written += [inner, inner.replace("+", "-").replace("/", "_")]
+    return written
+
+
+def _anchored(text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]]]) -> list[Finding]:
+    found = []
+    at = text.find(anchor)
+    while at >= 0:
+        after = at + 1
+        for cls, pattern in pairs:
+            match = pattern.match(text, at)
+            if match is not None:
+                group = "value" if "value" in pattern.groupindex else 0
+                found.append(Finding(match.start(group), match.end(group), cls, match[group]))
+                after = match.end()
+                break
+        at = text.find(anchor, after)
+    return found
+
+
+def _merged(text: str, found: list[Finding]) -> list[Finding]:
+    fixed = placeholders.found(text)
+    if fixed:
+        spans = [(place.start, place.end) for place in fixed]
+        found = [f for f in found if not any(s <= f.start and f.end <= e for s, e in spans)]
+        found = [_around(text, f, spans) for f in found]
+    found.sort(key=lambda f: (f.start, -f.end))
+    merged: list[Finding] = []
+    for finding in found:
+        last = merged[-1] if merged else None
+        if last is None or finding.start >= last.end:
+            merged.append(finding)
+        elif finding.end > last.end:
+            longer = finding if finding.end - finding.start > last.end - last.start else last
+            merged[-1] = Finding(last.start, finding.end, longer.cls, text[last.start : finding.end])
+    return [
+        _with_digits(text, f, merged[n + 1].start if n + 1 < len(merged) else len(text)) for n, f in enumerate(merged)
+    ]
+
+
+def _around(text: str, finding: Finding, spans: Sequence[tuple[int, int]]) -> Finding:
+    start, end = finding.start, finding.end
+    for s, e in spans:
+        if s < end and start < e:
+            start, end = min(start, s), max(end, e)
+    return (
+        finding if (start, end) == (finding.start, finding.end) else Finding(start, end, finding.cls, text[start:end])
+    )
+
+
+def _with_digits(text: str, finding: Finding, limit: int) -> Finding:
+    end = finding.end
+    while end < limit and text[end].isdecimal():
+        end += 1
+    return finding if end == finding.end else Finding(finding.start, end, finding.cls, text[finding.start : end])

@@ -1,0 +1,60 @@
+"""Which values of the environment are credentials.
+
+By the name, then by the value: a telling name with a path, a word or a number in it is a setting.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+LEAST = 12
+"""Characters; shorter values are words more often than secrets."""
+STAND_IN = "convo-replay-stand-in"
+"""What stands in for a missing key contains this text; it is no secret."""
+
+_TELLING = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|BEARER|COOKIE|SIGNATURE|WEBHOOK|(?:^|_)(?:PASS|PAT|PWD)$",
+    re.IGNORECASE,
+)
+_NO_SECRET_NAMES = frozenset(
+    "SSH_AUTH_SOCK XAUTHORITY GPG_KEY GPG_KEYS KEYBOARD KEYMAP KEYTIMEOUT XKB_DEFAULT_LAYOUT TOKENIZERS_PARALLELISM "
+    "GIT_ASKPASS SSH_ASKPASS SUDO_ASKPASS PWD OLDPWD PYTHON_KEYRING_BACKEND KEYRING_BACKEND AUTHSOCK GNOME_KEYRING_CONTROL"
+    .split()
+)  # fmt: skip
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:([^/?#\s@]+)@")
+_PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|\\\\")
+_WORDS = re.compile(r"[A-Za-z]+(?:[-_. ,:;/][A-Za-z]+)*")
+_NUMBER = re.compile(r"[-+]?[\d.,_:\sTZ-]+")
+
+
+def credentials(environ: Mapping[str, str]) -> Iterator[str]:
+    """The values of `environ` that no file may hold: credential-like ones, and passwords in URLs."""
+    for name, value in environ.items():
+        value = value.strip()
+        for password in _URL_PASSWORD.findall(value):
+            if len(password) >= 8 and not is_plain(password):
+                yield password
+                if unquote(password) != password:
+                    yield unquote(password)
+        if _TELLING.search(name) and name.upper() not in _NO_SECRET_NAMES and is_credential(value):
+            yield value
+
+
+def is_credential(value: str) -> bool:
+    """Whether a value under a telling name is a secret, and no path, URL, word, number or stand-in."""
+    if len(value) < LEAST or _URL.match(value) or _PATH.match(value):
+        return False
+    return not is_plain(value)
+
+
+def is_plain(value: str) -> bool:
+    """Words, numbers, booleans, and what stands in for a key: replacing them would damage texts."""
+    if STAND_IN in value or value.startswith("redacted-"):
+        return True
+    if _NUMBER.fullmatch(value):
+        return True
+    # Random letters without a digit exist; but they mix cases inside a word, and words do not.
+    return _WORDS.fullmatch(value) is not None and not re.search(r"[a-z][A-Z].*[a-z][A-Z]", value)

@@ -1,0 +1,139 @@
+"""Streams: a value that arrives in pieces is one value.
+
+Text, thinking, tool arguments and signatures come as deltas over many events. Pieces of one value are
+those with the same *address*: the path to the field, with the indexes that events carry (`index`,
+`output_index` …) in place of positions, and the event's type. One rule serves Anthropic, OpenAI chat
+and Responses, Gemini and what gateways make of them. Findings are made in the joined value and written
+back: the placeholder goes whole into the first piece touched, the rest leaves the following ones, so
+the number of events and their framing stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from convo_replay.redaction.opaque import FIELDS as OPAQUE_FIELDS
+
+# Fields that accumulate wherever they stand; directly under `delta` every string does but the fixed ones.
+_ACCUMULATING = frozenset(
+    "text thinking partial_json content refusal reasoning reasoning_content arguments delta transcript input "
+    "response summary".split()
+) | OPAQUE_FIELDS  # fmt: skip
+_FIXED = frozenset("type id role name stop_reason stop_sequence finish_reason object phase status".split())
+_INDEXES = ("index", "output_index", "content_index", "summary_index", "choice_index")
+# A block may begin with text of its own: its deltas continue it.
+_SAME = {"content_block_start": "content_block_delta"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A string in an event that is part of a value: `owner[field] == text`."""
+
+    address: tuple[Any, ...]
+    owner: dict[str, Any]
+    field: str
+    text: str
+
+
+def pieces(value: Any) -> list[Piece]:
+    """The pieces in one event's JSON value."""
+    if not isinstance(value, dict):
+        return []
+    kind = value.get("type")
+    root: tuple[Any, ...] = (_SAME.get(kind, kind) if isinstance(kind, str) else None,)
+    if "item_id" in value and "output_index" not in value:
+        root += (str(value["item_id"]),)
+    found: list[Piece] = []
+    _collect(value, root, "", found)
+    return found
+
+
+def _collect(value: dict[str, Any], path: tuple[Any, ...], under: str, found: list[Piece]) -> None:
+    indexes = tuple([(name, value[name]) for name in _INDEXES if isinstance(value.get(name), int)])
+    here = path + indexes if indexes else path
+    for key, item in value.items():
+        if isinstance(item, str):
+            if key in _ACCUMULATING or (under == "delta" and key not in _FIXED):
+                found.append(Piece((*here, key), value, key, item))
+        elif isinstance(item, dict):
+            step = "delta" if key == "content_block" else key
+            _collect(item, (*here, step), step, found)
+        elif isinstance(item, list):
+            for position, element in enumerate(item):
+                if isinstance(element, dict):
+                    numbered = isinstance(element.get("index"), int)
+                    _collect(element, (*here, key, None if numbered else position), key, found)
+
+
+def write_back(texts: Sequence[str], spans: Callable[[str], Sequence[tuple[int, int, str]]]) -> list[str]:
+    """`texts`, the pieces of one value, redacted as that value is.
+
+    `spans` gives (start, end, replacement) of the joined value, in order and apart from each other; it
+    is asked again until it finds nothing, as for a value in one piece.
+    """
+    current = list(texts)
+    for _ in range(4):
+        found = spans("".join(current))
+        if not found:
+            break
+        current = _replaced(current, found)
+    return current
+
+
+def _replaced(texts: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[str]:
+    made = []
+    start, first = 0, 0
+    for text in texts:
+        end = start + len(text)
+        while first < len(found) and found[first][1] <= start:
+            first += 1
+        parts, at = [], start
+        for begin, stop, replacement in found[first:]:
+            if begin >= end:
+                break
+            if begin >= start:
+                parts += [text[at - start : begin - start], replacement]
+            at = min(stop, end)
+        parts.append(text[at - start :])
+        made.append("".join(parts))
+        start = end
+    return made
+
+
+_LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
+_BOM = b"\xef\xbb\xbf"
+
+
+def data_lines(raw: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """An event's lines as (prefix, content, terminator); `prefix` is `data: ` as it was spelled, or empty."""
+    lines = []
+    for match in _LINE.finditer(raw):
+        line, end = match[1], match[2]
+        if not line and not end:
+            continue
+        mark = _BOM if line.startswith(_BOM) else b""
+        if line.startswith(mark + b"data:"):
+            cut = len(mark) + (6 if line.startswith(mark + b"data: ") else 5)
+            lines.append((line[:cut], line[cut:], end))
+        else:
+            lines.append((b"", line, end))
+    return lines
+
+
+def with_data(raw: bytes, data: str) -> bytes:
+    """The event with other data in its data lines; surplus text lines repeat the last data line's spelling."""
+    values = data.encode("utf-8", "surrogatepass").split(b"\n")
+    lines = data_lines(raw)
+    count = sum(1 for prefix, _, _ in lines if prefix)
+    made, seen = [], 0
+    for prefix, content, end in lines:
+        if not prefix:
+            made.append(content + end)
+            continue
+        seen += 1
+        for value in values[seen - 1 : seen] if seen < count else values[seen - 1 :] or [b""]:
+            made.append(prefix + value + end)
+    return b"".join(made)
