@@ -14,7 +14,8 @@ one, so each case has its reason:
   answer ("stop", then "regenerate") made two calls.
 
 Identical calls may run at once (`gather`): an exchange joins the turn whose attempt failed first,
-and none that was still under way when the exchange began.
+and none that was still under way when the exchange began. That is as good as `Exchange.recorded`
+is: in whole seconds, a failed call and an equal one right beside it look like one call.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from convo_replay.exchange import Chunk, Exchange, Request
 from convo_replay.providers import Provider, Reply, Usage, find, wire
 
 _RETRIED = frozenset({401, 403, 408, 409, 429})
-_RECORDED_TO = 1.0  # seconds: the resolution of `Exchange.recorded`
+_WHOLE_SECONDS = 1.0  # what `Exchange.recorded` leaves open where it has no fraction
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ def _overlap(before: Exchange, after: Exchange) -> bool:
     began, begins = _moment(before), _moment(after)
     if began is None or begins is None:
         return False
-    return (begins - began).total_seconds() + _RECORDED_TO < before.end.at
+    exact = began.microsecond or begins.microsecond
+    return (begins - began).total_seconds() + (0.0 if exact else _WHOLE_SECONDS) < before.end.at
 
 
 def _moment(exchange: Exchange) -> datetime | None:

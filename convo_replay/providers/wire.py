@@ -14,7 +14,7 @@ import orjson
 
 from convo_replay.exchange import Exchange, Request
 
-_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")  # no JSON document begins so
 _SHOWN_ERROR = 500  # characters of an error body that is no JSON
 
 
@@ -72,9 +72,7 @@ def has_history(request: Request, key: str) -> bool:
 
 def is_events(exchange: Exchange, body: bytes) -> bool:
     """Whether the body is an event stream, also where the content type does not say so."""
-    if exchange.is_stream:
-        return True
-    return not exchange.content_type.endswith("json") and body[:64].lstrip().startswith(_SSE_STARTS)
+    return exchange.is_stream or body[:64].lstrip().startswith(_SSE_STARTS)
 
 
 def error_in(value: Any, exchange: Exchange, body: bytes) -> dict[str, Any] | None:

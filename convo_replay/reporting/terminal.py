@@ -1,0 +1,242 @@
+"""`convo-replay show`: a conversation as a person reads it.
+
+Request *k* repeats all earlier turns, so of each request only what is new is shown. Everything
+recorded goes through `printable` first. On a terminal lines are wrapped to its width; elsewhere one
+line stays one line, for grep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from convo_replay import sse
+from convo_replay.exchange import Chunk, Exchange
+from convo_replay.providers import Usage, find, wire
+from convo_replay.reporting import blocks
+from convo_replay.reporting.printable import one_line, printable, styled
+from convo_replay.turns import Grouper, Turn, usage
+
+_LINES, _CHARACTERS = 12, 1200  # of one text, unless a single turn was asked for
+_LOOK_BACK = 16  # turns whose history may continue in this one: conversations overlap
+
+
+def show(
+    exchanges: Sequence[Exchange],
+    *,
+    title: str = "",
+    turn: int | None = None,
+    events: bool = False,
+    console: Console | None = None,
+) -> None:
+    """Prints the conversation; `turn` shows one turn in full, `events` adds each event with its time.
+
+    Raises:
+        IndexError: there is no such turn; says which there are.
+    """
+    grouper = Grouper()
+    owners = [grouper.add(exchange) for exchange in exchanges]
+    turns = grouper.turns
+    if turn is not None and not 0 <= turn < len(turns):
+        there = f"turns 0 to {len(turns) - 1}" if turns else "no turns"
+        raise IndexError(f"there is no turn {turn}; the cassette has {there}")
+    page = _Page(console or Console(highlight=False), full=turn is not None, events=events)
+    if turn is not None:
+        page.turn(turns[turn], turns[:turn])
+        return
+    page.summary(title, turns, exchanges)
+    test = ""
+    for at, (exchange, owner) in enumerate(zip(exchanges, owners, strict=True)):
+        if exchange.test != test:
+            test = exchange.test
+            page.line(0, styled(f"\n{one_line(test, 200)}", "bold underline"))
+        if owner is None:
+            page.exchange(at, exchange)
+        elif turns[owner.index].attempts[0] is exchange:
+            page.turn(turns[owner.index], turns[: owner.index])
+
+
+class _Page:
+    """What is written where; every method prints."""
+
+    def __init__(self, console: Console, *, full: bool, events: bool) -> None:
+        self.console = console
+        self.full = full
+        self.events = events
+
+    def line(self, indent: int, *pieces: Text) -> None:
+        text = Text().join(pieces)
+        if self.console.is_terminal:
+            self.console.print(Padding(text, (0, 0, 0, indent)))
+            return
+        for part in text.split("\n", allow_blank=True):
+            self.console.print(Text(" " * indent if part else "") + part, soft_wrap=True, crop=False, overflow="ignore")
+
+    def summary(self, title: str, turns: list[Turn], exchanges: Sequence[Exchange]) -> None:
+        parts = [_number(len(turns), "turn"), _number(len(exchanges), "exchange")]
+        if turns:
+            parts.append(_tokens(usage(turns)))
+        self.line(0, styled(title, "bold"), styled("  " if title else ""), styled(", ".join(parts), "dim"))
+
+    def turn(self, turn: Turn, before: list[Turn]) -> None:
+        exchange = turn.exchange
+        how = "streamed" if turn.streamed else "not streamed"
+        self.line(
+            0,
+            styled(f"\nturns[{turn.index}]", "bold cyan"),
+            styled(f"  {one_line(turn.model or '(no model)', 80)}", "bold"),
+            styled(f"  {how}{_timing(exchange)}", "dim"),
+        )
+        if exchange.after:
+            self.line(2, styled(f"played only after the fault {one_line(exchange.after, 80)}", "yellow"))
+        self._request(turn, before)
+        for at, attempt in enumerate(turn.attempts):
+            if len(turn.attempts) > 1 or attempt.end.kind != "complete" or (attempt.status or 0) >= 300:
+                self._attempt(at, attempt)
+            if self.events:
+                self._event_lines(attempt)
+        self._answer(turn)
+
+    def exchange(self, at: int, exchange: Exchange) -> None:
+        request = exchange.request
+        self.line(
+            0,
+            styled(f"\nexchanges[{at}]", "bold"),
+            styled(f"  {one_line(request.method, 20)} {one_line(request.url, 200)}"),
+            styled(f"  {_outcome(exchange)}{_timing(exchange)}", "dim"),
+        )
+        if self.events:
+            self._event_lines(exchange)
+
+    def _request(self, turn: Turn, before: list[Turn]) -> None:
+        body = wire.mapping(turn.request.json)
+        history, known, earlier = _history(turn), 0, None
+        for other in before[-_LOOK_BACK:]:
+            shared = _shared(_history(other), history) if other.exchange.test == turn.exchange.test else 0
+            if shared and shared >= known:
+                known, earlier = shared, other
+        told = wire.mapping(earlier.request.json) if earlier else {}
+        system = body.get("system")
+        if system and system != told.get("system"):
+            self._labelled("→ system", "green", blocks.plain(system))
+        tools = [blocks.tool_name(tool) for tool in wire.items(body.get("tools"))]
+        if tools and body.get("tools") != told.get("tools"):
+            self._labelled("  tools", "dim", ", ".join(tools), "dim")
+        if known:
+            self.line(2, styled(f"  {_number(known, 'message')} as before", "dim"))
+        for message in map(wire.mapping, history[known:]):
+            role = wire.string(message.get("role")) or "(no role)"
+            if earlier and role == "assistant" and blocks.repeats(message, earlier.response):
+                self.line(2, styled(f"→ assistant  the answer of turns[{earlier.index}], sent back", "dim"))
+                continue
+            for label, style, text in blocks.of_message(message):
+                self._labelled(f"→ {role}{label and ' '}{label}", "green", text, style)
+
+    def _answer(self, turn: Turn) -> None:
+        reply = turn.response
+        for block in reply.content:
+            label, style, text = blocks.of_block(block)
+            if block.get("type") == "thinking" and not self.full:
+                text = f"{one_line(text, 60)}  ({len(text):,} characters)" if text else "(not shown by the API)"
+            self._labelled(f"← {label or 'text'}", "magenta", text, style)
+        if reply.error is not None:
+            self._labelled("← error", "red", blocks.error(reply.error), "red")
+        elif not reply.complete:
+            self.line(2, styled("← incomplete: the answer has no proper end", "yellow"))
+        last = [reply.stop_reason or "no stop reason"]
+        if reply.usage != Usage():
+            last.append(_tokens(reply.usage))
+        self.line(4, styled(one_line(", ".join(last), 200), "dim"))
+
+    def _attempt(self, at: int, exchange: Exchange) -> None:
+        outcome, style = _outcome(exchange), "" if (exchange.status or 0) < 300 else "yellow"
+        self.line(2, styled(f"attempt {at}  ", "bold"), styled(f"{outcome}{_timing(exchange)}", style))
+
+    def _labelled(self, label: str, label_style: str, text: str, style: str = "") -> None:
+        shown = text if self.full else _folded(text)
+        indented = printable(shown).strip("\n").replace("\n", "\n    ")
+        self.line(2, styled(f"{one_line(label, 60)}  ", label_style), Text(indented, style=style))
+
+    def _event_lines(self, exchange: Exchange) -> None:
+        width = max(self.console.width - 5, 40) if not self.full else 1_000_000
+        before, shown = 0.0, 0
+        for at, event in events_of(exchange):
+            text = f"{event.event or '-'} {event.data}" if event.data is not None else repr(event.raw)[2:-1]
+            self.line(4, styled(one_line(f"{shown:>4} +{max(at - before, 0):.3f} {text}", width), "dim"))
+            before, shown = at, shown + 1
+        if not shown:
+            size = len(exchange.body)
+            self.line(4, styled(f"no events: {_number(size, 'byte')} {one_line(exchange.content_type, 60)}", "dim"))
+
+
+def events_of(exchange: Exchange) -> Iterator[tuple[float, sse.Event]]:
+    """The events of a stream, each with the time of the chunk that completed it, in seconds."""
+    if not wire.is_events(exchange, exchange.body):
+        return
+    decoder, at = sse.Decoder(), 0.0
+    for step in exchange.steps:
+        if isinstance(step, Chunk):
+            at = step.at
+            for event in decoder.feed(step.data):
+                yield at, event
+    for event in decoder.finish():
+        yield at, event
+
+
+def _history(turn: Turn) -> list[Any]:
+    provider = find(turn.request)
+    return wire.items(wire.mapping(turn.request.json).get(provider.history)) if provider else []
+
+
+def _shared(earlier: list[Any], later: list[Any]) -> int:
+    """How many messages both begin with."""
+    pairs = zip(earlier, later, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a is not b and a != b), min(len(earlier), len(later)))
+
+
+def _folded(text: str) -> str:
+    lines = text[:_CHARACTERS].split("\n")
+    short = "\n".join(lines[:_LINES])
+    more = len(text) - len(short)
+    return f"{short} … {more:,} more characters" if more > 0 else text
+
+
+def _outcome(exchange: Exchange) -> str:
+    end, parts = exchange.end, []
+    if exchange.status is not None:
+        reason = exchange.head.reason if exchange.head else ""
+        parts.append(f"{exchange.status} {reason or _PHRASES.get(exchange.status, '')}".strip())
+    if end.kind != "complete":
+        parts.append(end.kind + (f" ({end.phase})" if end.phase else ""))
+        if parts[1:]:
+            size = len(exchange.body)
+            parts[-1] += f" after {_number(size, 'byte')}"
+        if end.detail:
+            parts.append(end.detail)
+    return one_line(", ".join(parts), 300)
+
+
+def _timing(exchange: Exchange) -> str:
+    head, end = exchange.head, exchange.end
+    if not end.at:
+        return ""
+    first = f"{head.at:.2f} s to the head, " if head and head.at else ""
+    return f"  {first}{end.at:.2f} s"
+
+
+def _tokens(used: Usage) -> str:
+    cached = used.cache_read_input_tokens
+    note = f" ({cached:,} of them cached)" if cached else ""
+    return f"{used.total_input_tokens:,} tokens in{note}, {used.output_tokens:,} out"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+_PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
