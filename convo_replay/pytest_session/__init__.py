@@ -1,0 +1,193 @@
+"""What runs the convo tests of a pytest session. Imported when the first one has been collected.
+
+A test's conversation is open from before its first function-scoped fixture until after the last
+finalizer of one, so that the traffic of those fixtures belongs to the test. A fixture of a wider scope
+that a convo test requests has a conversation of its own (`wide`), whichever test comes first.
+
+The first failure of a conversation is reported once, in the phase in which it happened, whether or not
+the application let it through. Conversations opened here are found process-wide and not through a
+context variable: event loops that outlive a test (anyio's runner, pytest-asyncio's wide loops) keep
+the context of the moment they were started in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+from _pytest.outcomes import Exit
+
+from convo_replay.conversation import Conversation
+from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
+from convo_replay.plugin import is_convo
+from convo_replay.pytest_session import failures, settings
+from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally
+from convo_replay.pytest_session.wide import WideFixtures
+
+T = TypeVar("T")
+
+
+class Run:
+    """One run of one test: setup, call, teardown."""
+
+    def __init__(self) -> None:
+        self.conversation: Conversation | None = None
+        self.failed = True  # until a report says otherwise: an interrupted test has not passed
+        self.reported: set[str] = set()
+        """The phases that fail with the conversation's failure."""
+
+    @property
+    def failure(self) -> ConvoFailure | None:
+        return self.conversation.failure if self.conversation else None
+
+
+_run_key = pytest.StashKey[Run]()
+
+
+def scope_of(definitions: Sequence[pytest.FixtureDef[Any]] | None) -> str:
+    """The scope that pytest sorts a fixture name by; of one that it does not know, too."""
+    return definitions[-1].scope if definitions else "function"
+
+
+class PytestSession:
+    """The plugin that is registered once there are convo tests."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        failures.install()
+        self.config = config
+        self.tally = Tally()
+        budget_file = getattr(config, "workerinput", {}).get("convo_budget_file")
+        self.live_requests = LiveRequests(Path(budget_file) if budget_file else None)
+        self.wide = WideFixtures(self)
+
+    # -- collection ---------------------------------------------------------------------------------
+
+    def prepare(self, items: Sequence[pytest.Function]) -> None:
+        """Puts our fixture before every other function-scoped one, and notes the wider ones."""
+        for item in items:
+            definitions = item._fixtureinfo.name2fixturedefs
+            for name in item.fixturenames:
+                self.wide.wanted.update(definitions.get(name, ()))
+            names = [name for name in item.fixturenames if name != "_convo_open"]
+            first = next(
+                (i for i, name in enumerate(names) if scope_of(definitions.get(name)) == "function"), len(names)
+            )
+            item.fixturenames = [*names[:first], "_convo_open", *names[first:]]
+
+    # -- the conversation of a test -----------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def conversation_of(self, item: pytest.Item, convo_config: Any) -> Iterator[Conversation]:
+        """Opens the conversation of a test; at the end closes and saves it. For the fixture."""
+        __tracebackhide__ = True
+        run = item.stash.setdefault(_run_key, Run())
+        try:
+            marker = settings.marker_settings(item)
+            config = settings.effective(self.config, convo_config, marker)
+        except ValueError as error:
+            pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+        conversation = self.conversation(settings.cassette_of(item, marker), config, settings.owner_of(item))
+        # A context of its own: `open` sets its variable there, and nobody inherits it by chance.
+        context = copy_context()
+        with said_by_pytest():
+            context.run(conversation.open)
+        run.conversation = conversation
+        try:
+            yield conversation
+        finally:
+            with said_by_pytest():
+                self.close(conversation, context.run, failed=run.failed)
+
+    def conversation(self, path: Path, config: Any, owner: str) -> Conversation:
+        budget = SessionBudget(config.max_requests, self.live_requests)
+        return Conversation(path, config, owner=owner, budget=budget)
+
+    def close(self, conversation: Conversation, run: Callable[[Callable[[], None]], None], *, failed: bool) -> None:
+        """Closes and saves a conversation, and counts it."""
+        try:
+            run(lambda: conversation.close(failed=failed))
+        finally:
+            self.tally.add(conversation)
+
+    # -- the phases ---------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, T, T]:
+        if is_convo(item):
+            item.stash[_run_key] = Run()
+        return (yield from self._phase(item, "setup"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, T, T]:
+        return (yield from self._phase(item, "call"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, T, T]:
+        return (yield from self._phase(item, "teardown"))
+
+    def _phase(self, item: pytest.Item, when: str) -> Generator[None, T, T]:
+        """Lets the phase fail with the conversation's failure: once, and whoever swallowed or wrapped it."""
+        __tracebackhide__ = True
+        run = item.stash.get(_run_key, None)
+        if run is None:
+            return (yield)
+        raised: BaseException | None = None
+        result: T | None = None
+        try:
+            result = yield
+        except (KeyboardInterrupt, Exit):
+            raise
+        except BaseException as error:
+            raised = error
+        failure = run.failure
+        if failure is not None and not run.reported:
+            run.reported.add(when)
+            raise failure.with_traceback(failure.__traceback__)
+        if raised is not None and run.reported:
+            # The conversation raises its failure again for each later request; that is no news.
+            raised = failures.without(raised, self._is_again)
+        if raised is not None:
+            raise raised
+        return cast("T", result)
+
+    def _is_again(self, error: BaseException) -> bool:
+        return isinstance(error, ConvoFailure) and error not in self.wide.failures
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        run = item.stash.get(_run_key, None)
+        if run is not None and (report.when == "call" or (report.when == "setup" and report.skipped)):
+            run.failed = report.failed
+        if report.failed:
+            failure = run.failure if run is not None and report.when in run.reported else None
+            raised = call.excinfo.value if call.excinfo else None
+            failure = failure or failures.find(raised)
+            if failure is not None:
+                besides = None if raised is None or raised is failure else report.longrepr
+                report.longrepr = failures.longrepr(failure, self.config.rootpath, besides)
+        return report
+
+    # -- fixtures of a wider scope ------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Generator[None, T, T]:
+        if not self.wide.covers(fixturedef, request):
+            return (yield)
+        return (yield from self.wide.setup(fixturedef, request))
+
+
+@contextlib.contextmanager
+def said_by_pytest() -> Iterator[None]:
+    """Errors of a cassette as failures of pytest's, by their text: no frame of ours helps to mend a file."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except (CassetteError, LeakFound) as error:
+        raise pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False) from error

@@ -1,0 +1,136 @@
+"""What a test's conversation is told, and where its cassette lies: the layers of pytest (design.md §2.2).
+
+Command line, marker, `convo_config`, ini, default. Where `CI` is set, what `convo_config` and ini say
+about recording is not heard, so that a forgotten `record="once"` fails there instead of spending money.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convo_replay.cassette import cassette_path
+from convo_replay.config import Config, settings
+
+MARKER_SETTINGS = (
+    "cassette", "record", "match_on", "normalize", "secrets", "sanitize", "keep", "repeats", "unplayed", "timing",
+    "intercept", "ignore", "passthrough", "before_record",
+)  # fmt: skip
+CONFIG_SETTINGS = (*MARKER_SETTINGS[1:], "max_requests")
+INI_SETTINGS = ("record", "unplayed", "intercept", "ignore", "passthrough", "max_requests")
+
+_seen_key = pytest.StashKey[dict[Path, str]]()
+
+
+def marker_settings(node: pytest.Item) -> dict[str, Any]:
+    """The settings of a test's `convo` markers, the nearest of each.
+
+    Raises:
+        ValueError: a positional argument or an unknown setting; says which there are.
+    """
+    merged: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers("convo"))):
+        if marker.args:
+            raise ValueError(
+                f"@pytest.mark.convo: expected settings by name, got the positional argument {marker.args[0]!r}; "
+                "a cassette is named by cassette=…"
+            )
+        _only(marker.kwargs, MARKER_SETTINGS, "@pytest.mark.convo")
+        merged.update(marker.kwargs)
+    cassette = merged.get("cassette")
+    if cassette is not None and not (isinstance(cassette, (str, os.PathLike)) and str(cassette)):
+        raise ValueError(f"@pytest.mark.convo: cassette: expected a path, got {cassette!r}")
+    return merged
+
+
+def _only(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{where}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
+
+
+def effective(config: pytest.Config, convo_config: Any, marker: Mapping[str, Any] | None = None) -> Config:
+    """The settings of one conversation.
+
+    Args:
+        convo_config: what the fixture of that name returned, a dict or a `Config`.
+        marker: what `marker_settings` returned; `None` for the conversation of a fixture.
+
+    Raises:
+        ValueError: a setting that does not exist or cannot have that value; says where it was said.
+    """
+    ini = {name: value for name in INI_SETTINGS if (value := config.getini(f"convo_{name}")) not in (None, "", [])}
+    if isinstance(convo_config, Config):
+        convo_config = {name: getattr(convo_config, name) for name in convo_config.model_fields_set}
+    if not isinstance(convo_config, Mapping):
+        raise ValueError(f"convo_config: expected a dict or a Config, got {type(convo_config).__name__}")
+    _only(convo_config, CONFIG_SETTINGS, "convo_config")
+    if os.environ.get("CI"):
+        settings(("convo_config", convo_config))  # a wrong mode is said here as well
+        ini.pop("record", None)
+        convo_config = {name: value for name, value in convo_config.items() if name != "record"}
+    options = {"record": "--convo-record", "max_requests": "--convo-max-requests"}
+    said = {name: value for name, option in options.items() if (value := config.getoption(option)) is not None}
+    return settings(
+        ("ini", ini),
+        ("convo_config", convo_config),
+        ("@pytest.mark.convo", {name: value for name, value in (marker or {}).items() if name != "cassette"}),
+        ("command line", said),
+    )
+
+
+def owner_of(item: pytest.Item) -> str:
+    """A test's node id, without the group that xdist appends (a parameter may hold an `@`, too)."""
+    return f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
+
+
+def cassette_dir(config: pytest.Config) -> Path | None:
+    """`convo_cassette_dir`, relative to the ini file; `None` for `cassettes/` beside each test file."""
+    said = config.getini("convo_cassette_dir")
+    if not said:
+        return None
+    return (config.inipath.parent if config.inipath else config.rootpath) / said
+
+
+def cassette_of(item: pytest.Item, marker: Mapping[str, Any]) -> Path:
+    """The path of a test's cassette. One named by the marker is relative to the test's file."""
+    named = marker.get("cassette")
+    if named is not None:
+        return item.path.parent / named
+    return default_cassette(item.config, item.path, _names(item))
+
+
+def default_cassette(config: pytest.Config, file: Path, name: str) -> Path:
+    """`cassettes/<module>/<name>.yaml` beside `file`, or under `convo_cassette_dir`."""
+    return cassette_path(file, name, cassette_dir(config))
+
+
+def _names(item: pytest.Item) -> str:
+    parts = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    return ".".join([*parts, item.name])
+
+
+def collection_problems(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
+    """What is wrong with the markers of newly collected convo tests, one text each."""
+    seen = config.stash.setdefault(_seen_key, {})
+    problems = []
+    for item in items:
+        try:
+            marker = marker_settings(item)
+            effective(config, {}, marker)
+        except ValueError as error:
+            problems.append(f"{item.nodeid}: {error}")
+            continue
+        if marker.get("cassette") is None:
+            path = cassette_of(item, marker)
+            other = seen.setdefault(path, item.nodeid)
+            if other != item.nodeid:
+                problems.append(
+                    f"{item.nodeid}: has the same cassette as {other}: {path}\n"
+                    "Give one of them another name, or name the cassette: @pytest.mark.convo(cassette=…)"
+                )
+    return problems

@@ -1,0 +1,207 @@
+"""Fixtures of class, module, package or session scope that talk to the API.
+
+Such a fixture is set up by whichever test comes first: another one in random order, in another xdist
+worker, or when a test runs alone. So its traffic belongs to no test. Its set-up and tear-down run in
+a conversation of its own, which is read from a cassette beside the file that defines the fixture
+(`cassettes/<file>/<fixture>[<param>].yaml`), and only if the fixture makes a request at all. Several
+instances (a class fixture used by two classes) share the file and own their exchanges each.
+
+Markers speak for tests, so they do not reach it: it is told by the command line, by ini, and by a
+`convo_config` that is at least as wide as the fixture and visible where the fixture is defined.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Generator
+from contextvars import Context, copy_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from _pytest.compat import NOTSET
+from _pytest.fixtures import SubRequest
+
+from convo_replay.errors import ConvoFailure
+from convo_replay.plugin import is_convo
+from convo_replay.pytest_session import failures, settings
+
+if TYPE_CHECKING:
+    from convo_replay.conversation import Conversation
+    from convo_replay.pytest_session import PytestSession
+
+T = TypeVar("T")
+
+SCOPES = ("function", "class", "module", "package", "session")
+NO_TRAFFIC = ("_pytest", "anyio", "convo_replay", "pytest_asyncio", "xdist")
+"""Whose own fixtures make no request; opening a conversation for each would only cost time."""
+_XUNIT = re.compile(r"_(?:unittest|xunit)_(setUpClass|setup_module|setup_class)_fixture_")
+
+
+class WideFixtures:
+    """The conversations of a session's wide-scoped fixtures."""
+
+    def __init__(self, session: PytestSession) -> None:
+        self._session = session
+        self.wanted: set[pytest.FixtureDef[Any]] = set()
+        """The fixtures that some convo test requests, known since collection."""
+        self.failures: set[ConvoFailure] = set()
+
+    def covers(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> bool:
+        """Whether a fixture that is being set up gets a conversation of its own."""
+        if fixturedef.scope == "function" or not (fixturedef in self.wanted or is_convo(request._pyfuncitem)):
+            return False
+        if _XUNIT.match(fixturedef.argname):
+            return True
+        return str(getattr(fixturedef.func, "__module__", "")).partition(".")[0] not in NO_TRAFFIC and (
+            fixturedef.argname != "convo_config"
+        )
+
+    def setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Generator[None, T, T]:
+        """Sets a fixture up inside its conversation, and has it torn down there."""
+        __tracebackhide__ = True
+        file, name = _home(fixturedef, request, self._session.config)
+        owner = f"fixture:{name}"
+        try:
+            config = settings.effective(self._session.config, self._config_for(fixturedef, request))
+        except ValueError as error:
+            pytest.fail(f"{owner}: {error}", pytrace=False)
+        path = settings.default_cassette(self._session.config, file, _readable(fixturedef, request))
+        conversation = self._session.conversation(path, config, owner)
+        region = _Region(conversation)
+        passed = False
+
+        def close() -> None:
+            __tracebackhide__ = True
+            region.leave()
+            reported = conversation.failure in self.failures
+            self._close(region, failed=not passed or conversation.failure is not None)
+            if not reported:
+                self._raise_failure(conversation)
+
+        fixturedef.addfinalizer(close)  # the first to be added is the last to run
+        region.enter()
+        try:
+            value = yield
+            self._raise_failure(conversation)
+            passed = True
+            return value
+        except BaseException as error:
+            failure = conversation.failure
+            if failure is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+                # pytest would hand the swallowed failure's value to the next test, or not know the group.
+                self.failures.add(failure)
+                fixturedef.cached_result = (None, fixturedef.cache_key(request), (failure, failure.__traceback__))
+                if failure is not error:
+                    raise failure from error
+            elif fixturedef.cached_result is None:
+                region.leave()
+                self._close(region, failed=True)  # interrupted: pytest runs no finalizer of this fixture
+            raise
+        finally:
+            region.leave()
+            fixturedef.addfinalizer(region.enter)
+
+    def _raise_failure(self, conversation: Conversation) -> None:
+        __tracebackhide__ = True
+        if conversation.failure is not None:
+            self.failures.add(conversation.failure)
+            raise conversation.failure
+
+    def _close(self, region: _Region, *, failed: bool) -> None:
+        from convo_replay.pytest_session import said_by_pytest
+
+        with said_by_pytest():
+            self._session.close(region.conversation, region.run, failed=failed)
+
+    def _config_for(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Any:
+        """What the nearest `convo_config` says that every test sees which may set this fixture up."""
+        definitions = request._fixturemanager.getfixturedefs("convo_config", request._pyfuncitem) or []
+        seen = [
+            each
+            for each in definitions
+            if (each.baseid == "" or fixturedef.baseid == each.baseid or _inside(fixturedef.baseid, each.baseid))
+            and SCOPES.index(each.scope) >= SCOPES.index(fixturedef.scope)
+        ]
+        if not seen:
+            return {}
+        if seen[-1] is definitions[-1]:
+            return request.getfixturevalue("convo_config")
+        scope = seen[-1]._scope
+        return seen[-1].execute(SubRequest(request, scope, NOTSET, 0, seen[-1], _ispytest=True))
+
+
+class _Region:
+    """A conversation that is the current one only while its fixture's code runs, in a context of its own."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self._context: Context = copy_context()
+        self._active: contextlib.ExitStack | None = None
+
+    def run(self, function: Callable[[], None]) -> None:
+        self._context.run(function)
+
+    def enter(self) -> None:
+        if self._active is None:
+            self._active = contextlib.ExitStack()
+            self._context.run(self._active.enter_context, self.conversation.activate())
+
+    def leave(self) -> None:
+        if self._active is not None:
+            active, self._active = self._active, None
+            self._context.run(active.close)
+
+
+def _inside(baseid: str, outer: str) -> bool:
+    return baseid.startswith((f"{outer}/", f"{outer}::"))
+
+
+def _home(fixturedef: pytest.FixtureDef[Any], request: Any, config: pytest.Config) -> tuple[Path, str]:
+    """The file that a fixture belongs to, and the name of this instance of it.
+
+    A fixture that a test module or class has is named by it, wherever its code stands: it is imported
+    or inherited, and each of them has its own.
+    """
+    module = fixturedef.baseid.partition("::")[0]
+    if module.endswith(".py"):
+        file = config.rootpath / module
+        name = fixturedef.baseid
+    else:
+        file = _defining_file(fixturedef.func, config.rootpath / module / "conftest.py")
+        if file.is_relative_to(config.rootpath) and not failures.is_installed(str(file)):
+            name = file.relative_to(config.rootpath).as_posix()
+        else:  # an installed plugin's
+            name = str(getattr(fixturedef.func, "__module__", file.stem))
+            file = config.rootpath / f"{name.rpartition('.')[2]}.py"
+    name = f"{name}::{_readable(fixturedef, request)}"
+    where = request.node.nodeid
+    if where not in ("", ".", fixturedef.baseid):
+        name += f" for {where}"
+    return file, name
+
+
+def _defining_file(function: Any, default: Path) -> Path:
+    try:
+        return Path(inspect.getfile(inspect.unwrap(function)))
+    except TypeError:  # a callable object, or built in
+        return default
+
+
+def _readable(fixturedef: pytest.FixtureDef[Any], request: Any) -> str:
+    """The fixture's name with its parameter, as pytest would show it, and its class where it has one."""
+    xunit = _XUNIT.match(fixturedef.argname)
+    name = xunit[1] if xunit else fixturedef.argname
+    if not hasattr(request, "param"):
+        return name
+    index, ids = request.param_index, fixturedef.ids
+    shown: Any = None
+    if callable(ids):
+        shown = ids(request.param)
+    elif ids is not None and index < len(ids):
+        shown = ids[index]
+    if shown is None and isinstance(request.param, (str, int, float, bool, type(None))):
+        shown = request.param
+    return f"{name}[{name + str(index) if shown is None else shown}]"

@@ -1,0 +1,306 @@
+"""Class, module, package and session fixtures that talk to the API have conversations of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CONFTEST = """
+import pytest
+from agent import ask
+
+@pytest.fixture(scope="session", params=["a", "b/c"])
+def session_param(request):
+    return ask(f"session {request.param}")
+
+@pytest.fixture(scope="session")
+def session_fixture():
+    yield ask("session set-up")
+    ask("session tear-down")
+
+@pytest.fixture(scope="session")
+def quiet():
+    yield
+"""
+MODULE = """
+import pytest
+from agent import ask
+
+@pytest.fixture(scope="module")
+def module_fixture(session_fixture):
+    return ask("module")
+
+@pytest.fixture(scope="class")
+def class_fixture():
+    yield ask("class")
+    ask("class ends")
+
+class TestA:
+    @pytest.mark.convo
+    def test_one(self, class_fixture, module_fixture, quiet):
+        assert class_fixture == "Answer to: class"
+        assert ask("one") == "Answer to: one"
+
+    @pytest.mark.convo
+    def test_two(self, class_fixture):
+        assert ask("two") == "Answer to: two"
+
+class TestB:
+    @pytest.mark.convo
+    def test_three(self, class_fixture, module_fixture):
+        assert ask("three") == "Answer to: three"
+
+def test_without_convo(session_fixture):
+    assert session_fixture == "Answer to: session set-up"
+
+@pytest.mark.convo
+def test_params(session_param):
+    assert ask("four").endswith("four")
+
+@pytest.mark.convo
+def test_dynamic(request):
+    assert request.getfixturevalue("session_fixture") == "Answer to: session set-up"
+    assert ask("five").endswith("five")
+"""
+
+
+@pytest.fixture
+def recorded(project):
+    project.write("tests/conftest.py", CONFTEST)
+    project.write("tests/test_it.py", MODULE)
+    project.run("--convo-record=once").assert_outcomes(passed=7)
+    return project
+
+
+def test_their_cassettes_lie_beside_what_defines_them(recorded):
+    assert [name for name in recorded.cassettes() if "test_it/Test" not in name and "/test_" not in name[24:]] == [
+        "tests/cassettes/conftest/session_fixture.yaml",
+        "tests/cassettes/conftest/session_param[a].yaml",
+        "tests/cassettes/conftest/session_param[b%2Fc].yaml",
+        "tests/cassettes/test_it/class_fixture.yaml",
+        "tests/cassettes/test_it/module_fixture.yaml",
+    ]
+    text = (recorded.path / "tests/cassettes/conftest/session_fixture.yaml").read_text()
+    assert text.count("test: fixture:tests/conftest.py::session_fixture") == 2
+    assert "session tear-down" in text
+    for test in (recorded.path / "tests/cassettes/test_it").glob("*test_*.yaml"):
+        assert "session" not in test.read_text()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["-k", "test_three"],
+        ["-k", "test_dynamic"],
+        ["-k", "test_params"],
+        ["-n2"],
+        ["-p", "randomly"],
+        ["tests/test_it.py::test_dynamic", "tests/test_it.py::TestB", "tests/test_it.py::TestA::test_two"],
+    ],
+    ids=" ".join,
+)
+def test_they_replay_whichever_test_comes_first(recorded, args):
+    recorded.sent()
+    result = recorded.run(*args)
+    assert result.ret == 0
+    assert recorded.sent() == []
+    assert "not asked for" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("mode", ["once", "rewrite", "all", "new_episodes"])
+def test_workers_that_record_the_same_fixture_leave_one_recording(project, mode):
+    project.write("tests/conftest.py", CONFTEST)
+    project.write("tests/test_it.py", MODULE)
+    project.run(f"--convo-record={mode}", "-n2").assert_outcomes(passed=7)
+    project.sent()
+    result = project.run()
+    result.assert_outcomes(passed=7)
+    assert project.sent() == []
+    assert "not asked for" not in result.stdout.str()
+
+
+FAILING = """
+import contextlib, pytest
+from agent import ask
+
+@pytest.fixture(scope="module")
+def other():
+    yield
+    print("other finalized")
+
+@pytest.fixture(scope="module")
+def wide(other):
+    {before}
+    yield
+    {after}
+    print("wide finalized")
+
+@pytest.mark.convo
+def test_one(wide): pass
+
+@pytest.mark.convo
+def test_two(wide): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "outcomes"),
+    [
+        ("ask('x')", "", {"errors": 2}),
+        ("with contextlib.suppress(BaseException): ask('x')", "", {"errors": 2}),
+        ("", "ask('x')", {"passed": 2, "errors": 1}),
+        ("", "with contextlib.suppress(BaseException): ask('x')", {"passed": 2, "errors": 1}),
+    ],
+)
+def test_a_miss_in_one_is_an_error_of_the_tests_that_need_it(project, before, after, outcomes):
+    project.write("test_it.py", FAILING.format(before=before, after=after))
+    result = project.run()
+    result.assert_outcomes(**outcomes)
+    result.stdout.fnmatch_lines(["*ERROR at *", "E   CassetteMiss: turns[[]0[]] *", "*other finalized*"])
+    assert ("wide finalized" in result.stdout.str()) == ("suppress" in before + after or after == "")
+    assert project.sent() == []
+
+
+def test_a_miss_in_an_xunit_set_up(project):
+    project.write(
+        "test_it.py",
+        """
+import unittest, pytest
+from agent import ask
+
+pytestmark = pytest.mark.convo
+
+def setup_module():
+    ask("module")
+
+class TestA:
+    @classmethod
+    def setup_class(cls):
+        cls.answer = ask("class")
+    def test_it(self):
+        assert self.answer == "Answer to: class"
+
+class TestB(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.answer = ask("unittest class")
+    def setUp(self):
+        self.own = ask("set-up")
+    def test_it(self):
+        assert self.answer == "Answer to: unittest class"
+        assert self.own == "Answer to: set-up"
+""",
+    )
+    project.run("--convo-record=once").assert_outcomes(passed=2)
+    assert project.cassettes() == [
+        "cassettes/test_it/TestB.test_it.yaml",
+        "cassettes/test_it/setUpClass.yaml",
+        "cassettes/test_it/setup_class.yaml",
+        "cassettes/test_it/setup_module.yaml",
+    ]
+    project.sent()
+    project.run("-k", "TestB").assert_outcomes(passed=1)
+    assert project.sent() == []
+
+
+ASYNC = """
+import pytest, pytest_asyncio
+from agent import ask_async
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def wide():
+    yield await ask_async("set-up")
+    await ask_async("tear-down")
+
+@pytest_asyncio.fixture
+async def narrow():
+    yield await ask_async("narrow set-up")
+    await ask_async("narrow tear-down")
+
+@pytest.mark.convo
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("word", ["a", "b"])
+async def test_it(wide, narrow, word, convo):
+    assert await ask_async(word) == f"Answer to: {word}"
+    assert (wide, narrow) == ("Answer to: set-up", "Answer to: narrow set-up")
+    assert len(convo.turns) == (1 if NARROW_OUTSIDE else 2)
+"""
+ANYIO = """
+import pytest
+from agent import ask_async
+
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+@pytest.fixture(scope="module")
+async def wide(anyio_backend):
+    yield await ask_async("set-up")
+    await ask_async("tear-down")
+
+@pytest.fixture
+async def narrow(anyio_backend):
+    yield await ask_async("narrow set-up")
+    await ask_async("narrow tear-down")
+
+@pytest.mark.convo
+@pytest.mark.parametrize("word", ["a", "b"])
+async def test_it(wide, narrow, word, convo):
+    assert await ask_async(word) == f"Answer to: {word}"
+    assert (wide, narrow) == ("Answer to: set-up", "Answer to: narrow set-up")
+    assert len(convo.turns) == 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "text", "count"), [("asyncio", ASYNC.replace("NARROW_OUTSIDE", "False"), 2), ("anyio", ANYIO, 4)]
+)
+def test_async_fixtures(project, plugin, text, count):
+    project.write("test_it.py", text)
+    project.run("--convo-record=once", plugins=(plugin,)).assert_outcomes(passed=count)
+    assert "tear-down" in (project.path / "cassettes/test_it/wide.yaml").read_text()
+    narrow = [name for name in project.cassettes() if "test_it[" in name]
+    assert len(narrow) == count
+    assert all("narrow tear-down" in (project.path / name).read_text() for name in narrow)
+    project.sent()
+    project.run("-k", "b", plugins=(plugin,)).assert_outcomes(passed=count // 2, deselected=count // 2)
+    assert project.sent() == []
+
+
+def test_settings_come_from_a_convo_config_that_is_as_wide(project):
+    project.write(
+        "tests/conftest.py",
+        """
+import pytest
+from agent import ask
+
+@pytest.fixture(scope="session")
+def convo_config():
+    return {"record": "once"}
+
+@pytest.fixture(scope="session")
+def wide():
+    return ask("wide")
+""",
+    )
+    project.write(
+        "tests/test_it.py",
+        """
+import pytest
+from agent import ask
+
+@pytest.fixture
+def convo_config():
+    return {}
+
+@pytest.mark.convo
+def test_it(wide, convo):
+    assert convo.record == "none"
+""",
+    )
+    project.run().assert_outcomes(passed=1)
+    assert project.sent() == ["wide"]
+    assert project.cassettes() == ["tests/cassettes/conftest/wide.yaml"]
