@@ -86,6 +86,14 @@ def message_key(value: Any) -> str | None:
 
 def body_of(data: bytes, content_type: str = "") -> Body:
     """What a request of these bytes holds: `None` for an empty one."""
+    if len(data) <= LARGEST_JSON and data[:1] in _JSON_START:
+        try:
+            value = parse_json(data)  # nearly every request: nothing is copied or hashed
+        except ValueError:
+            pass
+        else:
+            if not _is_large(value, len(data)):
+                return Json(value)
     upload = Upload(content_type)
     upload.feed(data)
     return upload.finish()
@@ -137,7 +145,7 @@ class Upload:
         if not self._whole.size:
             return None
         data = self._whole.data
-        if data is not None and data.lstrip(b" \t\r\n")[:1] in _JSON_START:
+        if data is not None and bytes(data.lstrip(b" \t\r\n")[:1]) in _JSON_START:
             try:
                 value = parse_json(bytes(data))
             except ValueError:

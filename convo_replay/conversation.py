@@ -265,7 +265,7 @@ class Conversation:
     def _prepare(self) -> None:
         if self._opened:
             return
-        from convo_replay.transports import install
+        from convo_replay.transports.interception import install
 
         install(replays=self.record == "none")
         self._opened = True
@@ -318,7 +318,7 @@ class Conversation:
             self._leave()
         finally:
             if self._opened:
-                from convo_replay.transports import uninstall
+                from convo_replay.transports.interception import uninstall
 
                 try:
                     uninstall(replays=self.record == "none")
@@ -494,7 +494,7 @@ class Conversation:
         is_turn = provider is not None and provider.generates(sent)
         differences = []
         if refusal.nearest is not None and not refusal.played:
-            differences = explain(refusal.nearest.request, sent, preset=self._fingerprints.preset)
+            differences = explain(refusal.nearest.request, sent, self._fingerprints)
         assert self._player is not None
         return errors.miss(
             what=f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}",

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
+from convo_replay.providers import providers
 from convo_replay.redaction.placeholders import classes_only, found
 
 HISTORY_KEYS = ("messages", "input", "contents")
@@ -46,7 +47,6 @@ The lookbehind keeps dates that are part of a name (`gpt-5.5-2026-04-23`) out of
 """
 _VOLATILE_HINT = re.compile(r"\d\d-\d|:\d\d|\d{4}|[0-9a-fA-F]{4}-|tmp|/T/|Temp")
 
-VOLATILE_PATHS = (("metadata", "user_id"),)
 _UNNORMALIZED_KEYS = frozenset({"model"})
 
 
@@ -168,7 +168,8 @@ class Fingerprints:
 
     Args:
         match_on: names among `method scheme host path query body headers`; callables are for the player.
-        normalize: `default` and pairs `(json path, replacement)`.
+        normalize: `default` (volatile text, ids of tool calls, the providers' volatile paths) and pairs
+            `(json path, replacement)`.
     """
 
     def __init__(
@@ -180,7 +181,8 @@ class Fingerprints:
         self.preset = "default" in normalize
         self.paths = [(parse_path(pair[0]), pair[1]) for pair in normalize if not isinstance(pair, str)]
         if self.preset:
-            self.paths += [(path, "~") for path in VOLATILE_PATHS]
+            volatile = {path for provider in providers() for path in provider.volatile_paths}
+            self.paths += [(parse_path(path), "~") for path in sorted(volatile)]
         self._history_paths = [(path[1:], new) for path, new in self.paths if path[0] in HISTORY_KEYS and path[1:]]
         self._rest_paths = [(path, new) for path, new in self.paths if path[0] not in HISTORY_KEYS or not path[1:]]
         self._by_index = any(isinstance(path[0], int) for path, _ in self._history_paths)
@@ -215,6 +217,12 @@ class Fingerprints:
             placeholders=(*found(request.url), *(name for piece in pieces for name in piece.placeholders)),
             pieces=pieces,
         )
+
+    def normalized(self, value: Any) -> Any:
+        """A body's JSON value with what stands at the paths of `normalize` replaced."""
+        for path, replacement in self.paths:
+            value = _replaced(value, path, replacement)
+        return value
 
     def _loose(self, text: str) -> str:
         return normalized(text) if self.preset else text
@@ -333,11 +341,12 @@ def nearest(sent: Fingerprint, recorded: Sequence[Fingerprint]) -> int | None:
     return min(range(len(recorded)), key=distance, default=None)
 
 
-def explain(recorded: Request, sent: Request, *, preset: bool = True, most: int = 8) -> list[Difference]:
+def explain(recorded: Request, sent: Request, rules: Fingerprints, *, most: int = 8) -> list[Difference]:
     """Where a sent request differs from a recorded one, both redacted; at most `most` places.
 
     What `normalize` ignores is no difference, and neither are the numbers of placeholders.
     """
+    preset = rules.preset
     differences: list[Difference] = []
     theirs, ours = urlsplit(recorded.url), urlsplit(sent.url)
     if recorded.method != sent.method:
@@ -348,7 +357,8 @@ def explain(recorded: Request, sent: Request, *, preset: bool = True, most: int 
         differences.append(Difference("query", theirs.query, ours.query))
     tool_ids: tuple[dict[str, int], dict[str, int]] = ({}, {})
     if isinstance(recorded.body, Json) and isinstance(sent.body, Json):
-        _walk("", recorded.body.value, sent.body.value, differences, most, tool_ids if preset else None)
+        a, b = rules.normalized(recorded.body.value), rules.normalized(sent.body.value)
+        _walk("", a, b, differences, most, tool_ids if preset else None)
     elif recorded.body != sent.body:
         differences.append(Difference("body", _body_summary(recorded.body), _body_summary(sent.body)))
     return differences[:most]
@@ -389,8 +399,6 @@ def _walk(
             if number_a == number_b:
                 return
             out.append(Difference(path, a, b))
-        elif path == "metadata.user_id" and tool_ids is not None:
-            return
         elif not _same_text(a, b, tool_ids is not None and path != "model"):
             out.append(Difference(path, a, b))
     elif type(a) is not type(b) or a != b:
@@ -451,7 +459,7 @@ def _one(value: Any) -> str:
 # --- wildcards -------------------------------------------------------------------------------------
 
 
-def wildcard_pairs(stored: Any, live: Any, *, preset: bool = True) -> list[tuple[str, str]] | None:
+def wildcard_pairs(stored: Any, live: Any, rules: Fingerprints) -> list[tuple[str, str]] | None:
     """Whether a stored value equals a live, *unredacted* one when placeholders match any text.
 
     Returns the pairs (placeholder, live text) it took, or `None` where the values differ. What makes
@@ -459,7 +467,8 @@ def wildcard_pairs(stored: Any, live: Any, *, preset: bool = True) -> list[tuple
     secret is unknown to another, and stands in the live request as plain text.
     """
     pairs: list[tuple[str, str]] = []
-    return pairs if _wild(stored, live, pairs, preset, {}, {}) else None
+    fits = _wild(rules.normalized(stored), rules.normalized(live), pairs, rules.preset, {}, {})
+    return pairs if fits else None
 
 
 def _wild(

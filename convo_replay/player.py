@@ -163,8 +163,8 @@ class Player:
             redacted_there = bool(self.prints[index].placeholders)
             if not redacted_there and request.body is raw.body:
                 continue  # nothing is redacted on either side: the hash was right
-            urls = wildcard_pairs(urlsplit(known.url).path, path)
-            pairs = wildcard_pairs(known.body.value, raw.body.value, preset=self._fingerprints.preset)
+            urls = wildcard_pairs(urlsplit(known.url).path, path, self._fingerprints)
+            pairs = wildcard_pairs(known.body.value, raw.body.value, self._fingerprints)
             if urls is None or pairs is None or not self._pairing.fits(pairs):
                 continue
             rank = (0 if exchange.test == self.owner else 1 if not exchange.test else 2, index in self.played, index)

@@ -23,7 +23,7 @@ from convo_replay import errors
 from convo_replay.bodies import Upload, body_of
 from convo_replay.conversation import Call, Conversation, current
 from convo_replay.errors import ConvoFailure
-from convo_replay.exchange import Chunk, End, Exchange, Head, Request, Steps
+from convo_replay.exchange import Chunk, Exchange, Head, Request, Steps
 from convo_replay.player import Play
 from convo_replay.sse import Decoder
 from convo_replay.transports import guard, tokens

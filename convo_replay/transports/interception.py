@@ -1,0 +1,35 @@
+"""Where requests are met: httpx and httpx2, a guard on everything else, and what replay spares."""
+
+from __future__ import annotations
+
+from convo_replay.transports import guard, httpx, tls
+from convo_replay.transports.patching import Patches
+
+
+def _intercept(patches: Patches) -> None:
+    httpx.install(patches)
+    guard.install(patches, httpx.outside)
+
+
+_always = Patches(_intercept)
+_replaying = Patches(tls.install)
+
+
+def install(*, replays: bool) -> None:
+    """Puts our patches in place, counted: each `install` wants its `uninstall`."""
+    _always.acquire()
+    if replays:
+        try:
+            _replaying.acquire()
+        except BaseException:
+            _always.release()
+            raise
+
+
+def uninstall(*, replays: bool) -> None:
+    """Takes one `install` back; with the last one nothing of ours is left."""
+    try:
+        if replays:
+            _replaying.release()
+    finally:
+        _always.release()
