@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from convo_replay.redaction.gate import leaks, leaks_in_text
-from convo_replay.redaction.placeholders import Pairing, classes_only, correspond, found, wildcard, wildcards
 from convo_replay.redaction.redactor import Redactor
 
-__all__ = [
-    "Pairing", "Redactor", "classes_only", "correspond", "found", "leaks", "leaks_in_text", "wildcard", "wildcards",
-]  # fmt: skip
+__all__ = ["Redactor", "leaks", "leaks_in_text"]

@@ -136,7 +136,7 @@ CLASSES: tuple[Class, ...] = (
     Class("workspace-id", "placeholder", example="anthropic-workspace-id", source="headers.py"),
     Class("user-profile-id", "placeholder", example="anthropic-user-profile-id", source="headers.py"),
     Class("opaque", "placeholder", example="a thinking signature that holds a UUID", source="design.md §7.2"),
-    Class("message-id", "keep", example="msg_… toolu_… resp_… call_… chatcmpl-…", source="design.md: clients need them"),
+    Class("message-id", "keep", example="msg_… toolu_… resp_… call_… chatcmpl-…", source="design.md §7"),
 )  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def _anchored(text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]
 
 
 def _merged(text: str, found: list[Finding]) -> list[Finding]:
-    fixed = placeholders.found(text)
+    fixed = placeholders.places(text)
     if fixed:
         spans = [(place.start, place.end) for place in fixed]
         found = [f for f in found if not any(s <= f.start and f.end <= e for s, e in spans)]

@@ -9,20 +9,20 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
+from convo_replay.standins import STAND_IN
+
 LEAST = 12
 """Characters; shorter values are words more often than secrets."""
-STAND_IN = "convo-replay-stand-in"
-"""What stands in for a missing key contains this text; it is no secret."""
 
 _TELLING = re.compile(
     r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|BEARER|COOKIE|SIGNATURE|WEBHOOK|(?:^|_)(?:PASS|PAT|PWD)$",
     re.IGNORECASE,
 )
-_NO_SECRET_NAMES = frozenset(
-    "SSH_AUTH_SOCK XAUTHORITY GPG_KEY GPG_KEYS KEYBOARD KEYMAP KEYTIMEOUT XKB_DEFAULT_LAYOUT TOKENIZERS_PARALLELISM "
-    "GIT_ASKPASS SSH_ASKPASS SUDO_ASKPASS PWD OLDPWD PYTHON_KEYRING_BACKEND KEYRING_BACKEND AUTHSOCK GNOME_KEYRING_CONTROL"
-    .split()
-)  # fmt: skip
+_NO_SECRET_NAMES = frozenset({
+    "SSH_AUTH_SOCK", "XAUTHORITY", "GPG_KEY", "GPG_KEYS", "KEYBOARD", "KEYMAP", "KEYTIMEOUT", "XKB_DEFAULT_LAYOUT",
+    "TOKENIZERS_PARALLELISM", "GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS", "PWD", "OLDPWD",
+    "PYTHON_KEYRING_BACKEND", "KEYRING_BACKEND", "AUTHSOCK", "GNOME_KEYRING_CONTROL",
+})  # fmt: skip
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _URL_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:([^/?#\s@]+)@")
 _PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|\\\\")

@@ -17,8 +17,8 @@ from base64 import b64decode
 from collections.abc import Iterator
 
 from convo_replay.exchange import Binary, Blob, Body, Headers, Text
-from convo_replay.redaction.environment import STAND_IN
 from convo_replay.redaction.placeholders import PLACEHOLDER
+from convo_replay.standins import STAND_IN
 
 REQUEST_KEPT = frozenset({
     "anthropic-version",  # decides which validation rules apply
@@ -69,12 +69,13 @@ _CREDENTIAL = re.compile(r"auth|api-?key|token|secret|password|credential|(?:^|-
 _NO_CREDENTIAL = re.compile(r"ratelimit|priority|anthropic-fast|bedrock|token-count|idempotency|tokens", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\s+(?=\S)")
 LEAST = 8
-_NO_SECRETS = frozenset(
-    "placeholder anything dummy-key dummykey dummy_key test-key test_key testkey fake-key fake_key fakekey not-needed "
-    "not_needed notneeded not-used not_used no-key-required unused-key unused_key your-api-key your_api_key api-key "
-    "api_key lm-studio ollama-key undefined [filtered] [redacted] redacted filtered <redacted> <filtered> scrubbed masked"
-    .split()
-)  # fmt: skip
+_NO_SECRETS = frozenset({
+    "placeholder", "anything", "dummy-key", "dummykey", "dummy_key", "test-key", "test_key", "testkey", "fake-key",
+    "fake_key", "fakekey", "not-needed", "not_needed", "notneeded", "not-used", "not_used", "no-key-required",
+    "unused-key", "unused_key", "your-api-key", "your_api_key", "api-key", "api_key", "lm-studio", "ollama-key",
+    "undefined", "[filtered]", "[redacted]", "redacted", "filtered", "<redacted>", "<filtered>", "scrubbed",
+    "masked",
+})  # fmt: skip
 
 
 def kept(name: str, body: Body, *, response: bool) -> bool:

@@ -15,8 +15,17 @@ from collections.abc import Mapping
 from typing import Any
 
 FIELDS = frozenset(
-    "signature data encrypted_content encrypted_index encrypted_stdout thoughtSignature thought_signature "
-    "redactedContent encrypted_thinking".split()
+    [
+        "signature",
+        "data",
+        "encrypted_content",
+        "encrypted_index",
+        "encrypted_stdout",
+        "thoughtSignature",
+        "thought_signature",
+        "redactedContent",
+        "encrypted_thinking",
+    ]
 )
 _DATA_OF = frozenset({"redacted_thinking", "reasoning.encrypted"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")

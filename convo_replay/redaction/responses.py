@@ -7,158 +7,109 @@ JSON and streams as text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from convo_replay import sse
 from convo_replay.bodies import parse_json
-from convo_replay.exchange import Chunk, Head
-from convo_replay.redaction import json_text, opaque, streams
+from convo_replay.exchange import Chunk
+from convo_replay.redaction import json_text, streams
+from convo_replay.redaction.values import Values
 
-if TYPE_CHECKING:
-    from convo_replay.redaction.redactor import Redactor
-
-_STREAM_STARTS = (b"data:", b"event:", b": ", b"id:", b"retry:", b"\xef\xbb\xbfdata:", b"\xef\xbb\xbfevent:")
+_BOM = b"\xef\xbb\xbf"
+_STREAM_STARTS = (b"data:", b"event:", b": ", b"id:", b"retry:", _BOM + b"data:", _BOM + b"event:")
 
 
-def redact(head: Head | None, chunks: Sequence[Chunk], redactor: Redactor) -> list[Chunk]:
+def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[Chunk]:
     """The chunks of a redacted body; the given ones where nothing changed."""
     body = b"".join([chunk.data for chunk in chunks])
     if not body:
         return list(chunks)
-    kind = next((value for name, value in head.headers if name.lower() == "content-type"), "") if head else ""
-    if kind.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
+    if b"redacted-" in body:
+        values.sight(body.decode("utf-8", "replace"))
+    if content_type.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
         raws = [event.raw for event in sse.split(body)]
-        return _rechunked(chunks, raws, events(raws, redactor))
-    lines = body.splitlines(keepends=True)
-    if body[:1] == b"{" and len(lines) > 1 and lines[0].rstrip().endswith(b"}") and lines[1][:1] == b"{":
-        return _rechunked(chunks, lines, records(lines, redactor))
-    made = document(body, redactor)
+        return _rechunked(chunks, raws, _events(raws, values))
+    lines = body.splitlines(keepends=True) if body[:1] == b"{" else []
+    if len(lines) > 1 and lines[0].rstrip().endswith(b"}") and lines[1][:1] == b"{":
+        return _rechunked(chunks, lines, _lines(lines, values))
+    made = _document(body, values)
     return list(chunks) if made == body else [Chunk(chunks[-1].at, made)]
 
 
-def events(raws: Sequence[bytes], redactor: Redactor) -> list[bytes]:
-    """The events of a stream, as raw bytes, redacted together."""
+def _events(raws: Sequence[bytes], values: Values) -> list[bytes]:
     datas = [_data(raw) for raw in raws]
-    made = _together(datas, redactor)
-    return [_event(raw, data, new, redactor) for raw, data, new in zip(raws, datas, made, strict=True)]
-
-
-def records(lines: Sequence[bytes], redactor: Redactor) -> list[bytes]:
-    """Lines of JSON, redacted together like the events of a stream."""
     made = []
-    for line in lines:
-        try:
-            made.append(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            return [redactor._bytes(line) for line in lines]
-    return [new.encode() for new in _together(made, redactor)]
+    for raw, data, new in zip(raws, datas, _together(datas, values), strict=True):
+        if data is None and b"data:" in raw:
+            made.append(values.data(raw))  # no UTF-8
+            continue
+        lines = streams.lines(raw if new == data else streams.with_data(raw, new or ""))
+        made.append(b"".join([start + (text if start else values.data(text)) + end for start, text, end in lines]))
+    return made
 
 
-def document(body: bytes, redactor: Redactor) -> bytes:
-    """A body that is one JSON document, or text, or bytes."""
+def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
+    try:
+        texts = [line.decode("utf-8") for line in lines]
+    except UnicodeDecodeError:
+        return [values.data(line) for line in lines]
+    return [(new or "").encode() for new in _together(texts, values)]
+
+
+def _document(body: bytes, values: Values) -> bytes:
     try:
         value = parse_json(body)
     except ValueError:
-        return redactor._bytes(body)
-    pieces = None
-    if isinstance(value, list):  # a stream in one array: Gemini without `alt=sse`
-        pieces = joined(value, redactor)
-    made = redactor._value(value, pieces)
+        return values.data(body)
+    # A list may be a stream in one array: Gemini without `alt=sse`.
+    made = values.value(value, values.joined(value) if isinstance(value, list) else None)
     return body if made is value else json_text.edit(body.decode("utf-8"), value, made).encode()
 
 
-def joined(values: Sequence[Any], redactor: Redactor) -> dict[tuple[int, str], str]:
-    """(id of the object, field) → text, for every piece in `values` of a value that comes in pieces."""
-    groups: dict[tuple[Any, ...], list[streams.Piece]] = {}
-    for value in values:
-        for piece in streams.pieces(value):
-            groups.setdefault(piece.address, []).append(piece)
-    made: dict[tuple[int, str], str] = {}
-    for group in groups.values():
-        texts = [piece.text for piece in group]
-        if all(
-            not text or opaque.is_opaque(piece.field, text, piece.owner)
-            for piece, text in zip(group, texts, strict=True)
-        ) and any(texts):
-            becomes = _opaque_pieces(texts, redactor)
-        else:
-            becomes = streams.write_back(texts, redactor._spans)
-        for piece, text in zip(group, becomes, strict=True):
-            made[id(piece.owner), piece.field] = piece.text if text == piece.text else text
-    return made
-
-
-def _opaque_pieces(texts: list[str], redactor: Redactor) -> list[str]:
-    whole = "".join(texts)
-    made = redactor._whole(whole)
-    if made == whole:
-        return [redactor._whole(text) if text else text for text in texts]
-    parts, at = [], 0
-    for text in texts:
-        parts.append(made[at : at + len(text)])
-        at += len(text)
-    return parts
-
-
-def _together(datas: Sequence[str | None], redactor: Redactor) -> list[str]:
-    values: list[Any] = []
-    tails: list[tuple[str, str, str] | None] = []
-    for data in datas:
-        tail = None
-        value: Any = None
-        if data is not None and data[:1] in "{[" and data:
-            try:
-                value = parse_json(data.encode("utf-8"))
-            except (ValueError, UnicodeEncodeError):
-                tail = json_text.completed(data)  # cut in the middle: the last event of a broken stream
-                if tail is not None:
-                    value = _value_of(tail[0] + tail[1])
-                    tail = None if value is None else tail
-        values.append(value)
-        tails.append(tail)
-    pieces = joined(values, redactor)
-    made: list[str] = []
-    for data, value, tail in zip(datas, values, tails, strict=True):
+def _together(datas: Sequence[str | None], values: Values) -> list[str | None]:
+    """The data of events, redacted as one stream."""
+    parsed = [_parsed(data) for data in datas]
+    pieces = values.joined([value for value, _ in parsed])
+    made: list[str | None] = []
+    for data, (value, tail) in zip(datas, parsed, strict=True):
         if data is None:
-            made.append("")
+            made.append(None)
         elif value is None:
-            made.append(redactor._string(data))
+            made.append(values.string(data))
         else:
-            new = redactor._value(value, pieces)
-            if tail is None:
-                made.append(data if new is value else json_text.edit(data, value, new))
-            else:
-                text, closers, rest = tail
-                source = text if new is value else json_text.edit(text + closers, value, new)[: -len(closers)]
-                made.append(source + redactor._string(rest))
+            new = values.value(value, pieces)
+            text, closers, rest = tail or (data, "", "")
+            if new is not value:
+                text = json_text.edit(text + closers, value, new).removesuffix(closers)
+            made.append(text + values.string(rest))
     return made
 
 
-def _value_of(text: str) -> Any:
+_Tail = tuple[str, str, str]
+
+
+def _parsed(data: str | None) -> tuple[Any, _Tail | None]:
+    if not data or data[0] not in "{[":
+        return None, None
     try:
-        return parse_json(text.encode("utf-8"))
-    except (ValueError, UnicodeEncodeError):
-        return None
+        return parse_json(data.encode("utf-8")), None
+    except ValueError:
+        pass
+    tail = json_text.completed(data)  # the last event of a stream that broke inside it
+    if tail is None:
+        return None, None
+    try:
+        return parse_json((tail[0] + tail[1]).encode("utf-8")), tail
+    except ValueError:
+        return None, None
 
 
 def _data(raw: bytes) -> str | None:
-    lines = [content for prefix, content, _ in streams.data_lines(raw) if prefix]
-    if not lines:
-        return None
+    found = [text for start, text, _ in streams.lines(raw) if start]
     try:
-        return b"\n".join(lines).decode("utf-8")
+        return b"\n".join(found).decode("utf-8") if found else None
     except UnicodeDecodeError:
         return None
-
-
-def _event(raw: bytes, data: str | None, new: str, redactor: Redactor) -> bytes:
-    if data is None:
-        return redactor._bytes(raw)
-    if new != data:
-        raw = streams.with_data(raw, new)
-    others = [(prefix, content, end) for prefix, content, end in streams.data_lines(raw)]
-    made = [prefix + (content if prefix else redactor._bytes(content)) + end for prefix, content, end in others]
-    return b"".join(made)
 
 
 def _rechunked(chunks: Sequence[Chunk], raws: Sequence[bytes], made: Sequence[bytes]) -> list[Chunk]:
@@ -166,12 +117,12 @@ def _rechunked(chunks: Sequence[Chunk], raws: Sequence[bytes], made: Sequence[by
     if all(a == b for a, b in zip(raws, made, strict=True)):
         return list(chunks)
     rebuilt = []
-    position, arrived, at = 0, 0, 0
+    taken, arrived, at = 0, 0, 0
     for chunk in chunks:
         arrived += len(chunk.data)
         parts = []
-        while at < len(raws) and position + len(raws[at]) <= arrived:
-            position += len(raws[at])
+        while at < len(raws) and taken + len(raws[at]) <= arrived:
+            taken += len(raws[at])
             parts.append(made[at])
             at += 1
         if parts:

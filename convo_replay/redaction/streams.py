@@ -18,11 +18,13 @@ from typing import Any
 from convo_replay.redaction.opaque import FIELDS as OPAQUE_FIELDS
 
 # Fields that accumulate wherever they stand; directly under `delta` every string does but the fixed ones.
-_ACCUMULATING = frozenset(
-    "text thinking partial_json content refusal reasoning reasoning_content arguments delta transcript input "
-    "response summary".split()
-) | OPAQUE_FIELDS  # fmt: skip
-_FIXED = frozenset("type id role name stop_reason stop_sequence finish_reason object phase status".split())
+_ACCUMULATING = OPAQUE_FIELDS | {
+    "text", "thinking", "partial_json", "content", "refusal", "reasoning", "reasoning_content", "arguments",
+    "delta", "transcript", "input", "response", "summary",
+}  # fmt: skip
+_FIXED = frozenset({
+    "type", "id", "role", "name", "stop_reason", "stop_sequence", "finish_reason", "object", "phase", "status",
+})  # fmt: skip
 _INDEXES = ("index", "output_index", "content_index", "summary_index", "choice_index")
 # A block may begin with text of its own: its deltas continue it.
 _SAME = {"content_block_start": "content_block_delta"}
@@ -107,9 +109,9 @@ _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _BOM = b"\xef\xbb\xbf"
 
 
-def data_lines(raw: bytes) -> list[tuple[bytes, bytes, bytes]]:
+def lines(raw: bytes) -> list[tuple[bytes, bytes, bytes]]:
     """An event's lines as (prefix, content, terminator); `prefix` is `data: ` as it was spelled, or empty."""
-    lines = []
+    found = []
     for match in _LINE.finditer(raw):
         line, end = match[1], match[2]
         if not line and not end:
@@ -117,19 +119,19 @@ def data_lines(raw: bytes) -> list[tuple[bytes, bytes, bytes]]:
         mark = _BOM if line.startswith(_BOM) else b""
         if line.startswith(mark + b"data:"):
             cut = len(mark) + (6 if line.startswith(mark + b"data: ") else 5)
-            lines.append((line[:cut], line[cut:], end))
+            found.append((line[:cut], line[cut:], end))
         else:
-            lines.append((b"", line, end))
-    return lines
+            found.append((b"", line, end))
+    return found
 
 
 def with_data(raw: bytes, data: str) -> bytes:
     """The event with other data in its data lines; surplus text lines repeat the last data line's spelling."""
     values = data.encode("utf-8", "surrogatepass").split(b"\n")
-    lines = data_lines(raw)
-    count = sum(1 for prefix, _, _ in lines if prefix)
+    given = lines(raw)
+    count = sum(1 for prefix, _, _ in given if prefix)
     made, seen = [], 0
-    for prefix, content, end in lines:
+    for prefix, content, end in given:
         if not prefix:
             made.append(content + end)
             continue
