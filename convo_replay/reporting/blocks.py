@@ -7,6 +7,9 @@ from typing import Any
 
 from convo_replay.providers import Reply, wire
 
+OTHER = "dim"
+"""The style of what is shown as JSON or by its size alone."""
+
 Shown = tuple[str, str, str]
 """Label (empty for plain text), style, text."""
 
@@ -44,9 +47,9 @@ def of_block(block: Any) -> Shown:
     source = wire.mapping(value.get("source"))
     if isinstance(source.get("data"), str):
         size = len(source["data"])
-        return kind, "dim", f"{wire.string(source.get('media_type'))}, {size:,} characters of base64"
+        return kind, OTHER, f"{wire.string(source.get('media_type'))}, {size:,} characters of base64"
     rest = {key: part for key, part in value.items() if key != "type"}
-    return kind or "block", "dim", wire.dump(rest if kind else block)
+    return kind or "block", OTHER, wire.dump(rest if kind else block)
 
 
 def plain(content: Any) -> str:
@@ -64,7 +67,7 @@ def repeats(message: Mapping[str, Any], reply: Reply) -> bool:
     calls = [part for part in parts if part.get("type") == "tool_use"] + wire.items(message.get("tool_calls"))
     text = content if isinstance(content, str) else "".join(texts)
     asked = [wire.mapping(call).get("id") for call in calls]
-    return bool(reply.content) and text == reply.text and asked == [use.id for use in reply.tool_uses]
+    return bool(reply.content) and text.strip() == reply.text.strip() and asked == [use.id for use in reply.tool_uses]
 
 
 def tool_name(tool: Any) -> str:

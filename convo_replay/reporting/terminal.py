@@ -72,7 +72,7 @@ class _Page:
     def line(self, indent: int, *pieces: Text) -> None:
         text = Text().join(pieces)
         if self.console.is_terminal:
-            self.console.print(Padding(text, (0, 0, 0, indent)))
+            self.console.print(Padding(text, (0, 0, 0, indent), expand=False))
             return
         for part in text.split("\n", allow_blank=True):
             self.console.print(Text(" " * indent if part else "") + part, soft_wrap=True, crop=False, overflow="ignore")
@@ -142,7 +142,9 @@ class _Page:
         for block in reply.content:
             label, style, text = blocks.of_block(block)
             if block.get("type") == "thinking" and not self.full:
-                text = f"{one_line(text, 60)}  ({len(text):,} characters)" if text else "(not shown by the API)"
+                text = f"{one_line(text, 60)}  ({len(text):,} characters)" if text else "(kept back by the API)"
+            elif style == blocks.OTHER and not self.full:
+                text = one_line(text, 160)
             self._labelled(f"← {label or 'text'}", "magenta", text, style)
         if reply.error is not None:
             self._labelled("← error", "red", blocks.error(reply.error), "red")
@@ -159,17 +161,18 @@ class _Page:
 
     def _labelled(self, label: str, label_style: str, text: str, style: str = "") -> None:
         shown = text if self.full else _folded(text)
-        indented = printable(shown).strip("\n").replace("\n", "\n    ")
+        indented = printable(shown).strip().replace("\n", "\n  ") or "(empty)"
         self.line(2, styled(f"{one_line(label, 60)}  ", label_style), Text(indented, style=style))
 
     def _event_lines(self, exchange: Exchange) -> None:
         width = max(self.console.width - 5, 40) if not self.full else 1_000_000
-        before, shown = 0.0, 0
+        before, position, found = 0.0, 0, False
         for at, event in events_of(exchange):
-            text = f"{event.event or '-'} {event.data}" if event.data is not None else repr(event.raw)[2:-1]
-            self.line(4, styled(one_line(f"{shown:>4} +{max(at - before, 0):.3f} {text}", width), "dim"))
-            before, shown = at, shown + 1
-        if not shown:
+            text = f"{event.event or '-'} {event.data}" if event.dispatched else repr(event.raw)[2:-1]
+            number = f"{position:>4}" if event.dispatched else "   :"  # positions count what a client is handed
+            self.line(4, styled(f"{number} +{max(at - before, 0):.3f} {one_line(text, width - 12)}", "dim"))
+            before, found, position = at, True, position + event.dispatched
+        if not found:
             size = len(exchange.body)
             self.line(4, styled(f"no events: {_number(size, 'byte')} {one_line(exchange.content_type, 60)}", "dim"))
 

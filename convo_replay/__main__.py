@@ -1,0 +1,9 @@
+"""`python -m convo_replay`."""
+
+from __future__ import annotations
+
+import sys
+
+from convo_replay.cli import main
+
+sys.exit(main())

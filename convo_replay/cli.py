@@ -1,0 +1,155 @@
+"""`convo-replay`: one function for each command; what a command needs is imported when it runs.
+
+Exit codes: 0, 1 for findings, 2 for a usage error or a file that cannot be read, with one line on
+stderr that names file, line and reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from convo_replay import __version__
+from convo_replay.errors import CassetteError, LeakFound
+
+T = TypeVar("T")
+
+KEPT = ".new.yaml"
+"""The end of the name of a recording that did not replace its cassette, because its test failed."""
+
+
+class UsageError(Exception):
+    """A command cannot do what it was asked; its text is the line that the user reads."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code. `argv` without the program's name."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a recorded "☀" must not fail on a terminal that cannot show it
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (UsageError, CassetteError, LeakFound) as error:
+        _complain(error)
+        return 2
+    except BrokenPipeError:  # `convo-replay show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Records a streamed tool loop, stops the server, replays."""
+    from convo_replay.demo import run
+
+    return run(options.keep)
+
+
+def show(options: argparse.Namespace) -> int:
+    """Prints a cassette."""
+    from convo_replay.cassette import load
+    from convo_replay.reporting.terminal import show as print_conversation
+
+    cassette = _quietly(load, options.cassette)
+    try:
+        print_conversation(cassette.exchanges, title=options.cassette, turn=options.turn, events=options.events)
+    except IndexError as error:
+        raise UsageError(f"{options.cassette}: {error}") from None
+    return 0
+
+
+def accept(options: argparse.Namespace) -> int:
+    """Takes kept recordings as the cassettes; one that cannot be read stops none of the others."""
+    from convo_replay import keeping
+
+    code, taken = 0, 0
+    for kept in [kept for path in options.paths for kept in _kept(path)]:
+        try:
+            cassette, count = _quietly(keeping.accept, kept)
+        except CassetteError as error:
+            _complain(error)
+            code = 2
+            continue
+        taken += 1
+        print(_safe(f"{cassette}: took {count} exchange{'' if count == 1 else 's'} of {kept.name}"))
+    if not code and not taken:
+        print(_safe(f"nothing to accept: no *{KEPT} under {', '.join(map(str, options.paths))}"))
+    return code
+
+
+def _kept(path: Path) -> list[Path]:
+    """The kept recordings that a path means.
+
+    Raises:
+        UsageError: a file was named, and there is no recording for it.
+    """
+    if path.is_dir():
+        return sorted(found for found in path.rglob(f"*{KEPT}") if found.is_file())
+    kept = path if path.stem.endswith(".new") else path.with_name(f"{path.stem}.new{path.suffix}")
+    if not kept.is_file():
+        there = "there is no such file" if kept == path else f"there is no {kept.name} beside it"
+        raise UsageError(f"{path}: nothing to accept, {there}")
+    return [kept]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="convo-replay",
+        description="Recorded conversations with LLM APIs: see them, keep them, try them out.",
+        epilog="example: convo-replay demo",
+    )
+    parser.add_argument("--version", action="version", version=f"convo-replay {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    one = _command(commands, demo, "record and replay a streamed tool loop; no key, no network", "convo-replay demo")
+    one.add_argument("--keep", metavar="DIR", type=Path, help="write the cassette into DIR and leave it there")
+
+    one = _command(commands, show, "print a cassette, readable", "convo-replay show cassettes/test_x.yaml --turn 1")
+    one.add_argument("cassette", metavar="CASSETTE", help="a cassette, ours or vcrpy's")
+    one.add_argument("--turn", type=int, metavar="N", help="one turn (from 0), in full")
+    one.add_argument("--events", action="store_true", help="each event of the streams, with its time in seconds")
+
+    example = "convo-replay accept tests/cassettes"
+    one = _command(commands, accept, f"take a kept *{KEPT} as the cassette it is beside", example)
+    help_ = f"a *{KEPT}, the cassette it is beside, or a directory"
+    one.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=help_)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    said = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(run.__name__, help=summary, description=said, epilog=f"example: {example}")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _quietly(read: Callable[[Any], T], path: object) -> T:
+    """Calls `read`; what it warns of is one line on stderr each."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        value = read(path)
+    for warning in said:
+        _complain(warning.message)
+    return value
+
+
+def _complain(message: object) -> None:
+    print(f"convo-replay: {_safe(message)}", file=sys.stderr)
+
+
+def _safe(message: object) -> str:
+    """One line, without what a terminal would act on: a reason may quote the file."""
+    return " ".join("".join(char if char.isprintable() else " " for char in str(message)).split())
