@@ -272,7 +272,7 @@ def raw(library: Any, stream: bool = True) -> Callable[..., Seen]:
     def call(base: str, confirm: Confirm = nothing, **options: Any) -> Seen:
         seen = Seen()
         headers = {"authorization": f"Bearer {KEY}"}
-        with library.Client(timeout=10, **options) as api:
+        with library.Client(**{"timeout": 10, **options}) as api:
             try:
                 with api.stream("POST", base + "/v1/messages", json=body(stream=stream), headers=headers) as response:
                     seen.events.append(response.status_code)
@@ -288,7 +288,7 @@ def raw_async(library: Any, run: Callable[[Callable[[], Coroutine[Any, Any, Seen
     def caller(base: str, confirm: Confirm = nothing, **options: Any) -> Seen:
         async def call() -> Seen:
             seen = Seen()
-            async with library.AsyncClient(timeout=10, **options) as api:
+            async with library.AsyncClient(**{"timeout": 10, **options}) as api:
                 try:
                     async with api.stream("POST", base + "/v1/messages", json=body(stream=True)) as response:
                         seen.events.append(response.status_code)

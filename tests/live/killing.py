@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -124,7 +125,7 @@ def replay() -> list[str]:
 
 def checked(where: str) -> dict[str, Any]:
     status, said, _ = child(replay)
-    names = sorted(os.listdir(os.path.dirname(CASSETTE)))
+    names = sorted(path.name for path in Path(CASSETTE).parent.iterdir())
     return {"where": where, "replayed": status == 0, "said": "" if status == 0 else said, "files": names}
 
 
@@ -138,7 +139,6 @@ def main() -> None:
     report = [whole]
     for n in range(SPREAD):
         moment = took * (chance.random() if n % 2 else 0.8 + 0.25 * chance.random())  # half of them near the save
-        reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
@@ -146,8 +146,6 @@ def main() -> None:
                 record()
             finally:
                 os._exit(0)
-        os.close(reading)
-        os.close(writing)
         time.sleep(moment)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

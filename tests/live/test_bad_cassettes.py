@@ -74,7 +74,8 @@ def test_a_bad_file(data, record, upstream: Upstream, cassette: Path):
     cassette.parent.mkdir()
     cassette.write_bytes(data)
     with pytest.raises(CassetteError) as caught, use_cassette(cassette, record=record):
-        client(upstream.url()).messages.create(**body())
+        with client(upstream.url()) as api:
+            api.messages.create(**body())
     assert str(cassette) in str(caught.value)
     assert len(str(caught.value)) > len(str(cassette)) + 10
     assert len(str(caught.value)) < 2000
@@ -124,7 +125,8 @@ def test_a_cassette_cut_off_anywhere(upstream: Upstream, cassette: Path):
 def test_a_directory_in_its_place(cassette: Path, upstream: Upstream):
     cassette.mkdir(parents=True)
     with pytest.raises(CassetteError, match=r"conversation\.yaml"), use_cassette(cassette, record="once"):
-        client(upstream.url()).messages.create(**body())
+        with client(upstream.url()) as api:
+            api.messages.create(**body())
     assert cassette.is_dir()
 
 
@@ -145,7 +147,8 @@ def test_a_directory_that_is_a_file(tmp_path: Path, upstream: Upstream):
         pytest.raises(CassetteError, match="cassettes"),
         use_cassette(tmp_path / "cassettes" / "c.yaml", record="once"),
     ):
-        client(upstream.url()).messages.create(**body())
+        with client(upstream.url()) as api:
+            api.messages.create(**body())
     assert (tmp_path / "cassettes").read_text() == "a file"
 
 

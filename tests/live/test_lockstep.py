@@ -14,7 +14,7 @@ from upstream import Upstream
 
 @pytest.mark.parametrize("caller", STREAMING.values(), ids=STREAMING)
 def test_a_hundred_events_pass_one_by_one(caller, upstream: Upstream, cassette: Path):
-    url = upstream.url("deltas,n=97,piece=8,lock=a")
+    url = upstream.url("deltas,n=99,piece=8,lock=a")
     with use_cassette(cassette, record="once"):
         recorded = caller(url, lambda n: upstream.ack("a", n))
     assert recorded.error is None

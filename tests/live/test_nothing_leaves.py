@@ -184,7 +184,8 @@ def test_token_endpoints_get_a_synthetic_token(name, recorded: Path, attempts: l
 def test_token_endpoints_are_never_recorded(upstream: Upstream, cassette: Path):
     with use_cassette(cassette, record="once") as convo:
         token = httpx.post(upstream.url("text", "/v1/oauth/token"), json={}).json()["access_token"]
-        client(upstream.url()).messages.create(**body())
+        with client(upstream.url()) as api:
+            api.messages.create(**body())
     assert len(convo.exchanges) == 1
     assert token[-20:] not in cassette.read_text()
     assert "oauth" not in cassette.read_text()
