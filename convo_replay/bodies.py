@@ -213,7 +213,7 @@ class _Multipart:
         if self._step is None or self._failed:
             return
         self._buffer += chunk
-        while self._step is not None and self._step():
+        while (step := self._step) is not None and step():
             pass
 
     def finish(self) -> Parts | None:

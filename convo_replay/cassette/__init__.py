@@ -1,0 +1,22 @@
+"""The file format: what a cassette is, how it is read, and how it is saved (docs/cassette-format.md)."""
+
+from __future__ import annotations
+
+from .files import load, loads, update
+from .history import Messages
+from .model import Cassette, UnknownKeys, Written, stored
+from .names import default_path
+from .writing import dump
+
+__all__ = [
+    "Cassette",
+    "Messages",
+    "UnknownKeys",
+    "Written",
+    "default_path",
+    "dump",
+    "load",
+    "loads",
+    "stored",
+    "update",
+]
