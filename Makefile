@@ -1,0 +1,75 @@
+# Needs Python 3.11 or newer and make, nothing else: everything is installed into $(VENV).
+#   make test PYTHON=python3.13 VENV=.venv-3.13
+
+PYTHON ?=
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+STAMP := $(VENV)/.installed-dev
+DEMO_STAMP := $(VENV)/.installed-demo
+
+.PHONY: help test demo lint format bench wheel clean
+
+help:
+	@echo "make test    the tests, in $(VENV)"
+	@echo "make demo    records a conversation, stops the upstream and replays it: no key, no network"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   side by side with the bare SDK and vcrpy"
+	@echo "make wheel   dist/*.whl"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+demo: $(DEMO_STAMP)
+	$(BIN)/convo-replay demo
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: $(STAMP)
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.run
+
+wheel: $(STAMP)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+
+# One recipe makes the environment, whoever needs it; a changed pyproject.toml makes it anew.
+define environment
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+		for name in python3 python3.13 python3.12 python3.11 python; do \
+			if "$$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$name"; break; fi; \
+		done; \
+	fi; \
+	if [ -z "$$python" ]; then \
+		echo "convo_replay needs Python 3.11 or newer, and none was found as python3, python3.13, python3.12, python3.11 or python; say where it is: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "convo_replay needs Python 3.11 or newer; $$python is $$("$$python" -V 2>&1)" >&2; exit 1; \
+	fi; \
+	echo "$(VENV): $$("$$python" -V), $(1)"; \
+	"$$python" -m venv --clear "$(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(1)]'
+	@touch $@
+endef
+
+$(STAMP): pyproject.toml
+	$(call environment,dev)
+	@touch $(DEMO_STAMP)
+
+$(DEMO_STAMP): pyproject.toml
+	$(call environment,demo)
