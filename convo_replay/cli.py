@@ -46,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def demo(options: argparse.Namespace) -> int:
+def demo(_options: argparse.Namespace) -> int:
     """Records a streamed tool loop, stops the server, replays."""
     from convo_replay.demo import run
 
-    return run(options.keep)
+    return run()
 
 
 def show(options: argparse.Namespace) -> int:
@@ -109,8 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"convo-replay {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    one = _command(commands, demo, "record and replay a streamed tool loop; no key, no network", "convo-replay demo")
-    one.add_argument("--keep", metavar="DIR", type=Path, help="write the cassette into DIR and leave it there")
+    _command(commands, demo, "record and replay a streamed tool loop; no key, no network", "convo-replay demo")
 
     one = _command(commands, show, "print a cassette, readable", "convo-replay show cassettes/test_x.yaml --turn 1")
     one.add_argument("cassette", metavar="CASSETTE", help="a cassette, ours or vcrpy's")
