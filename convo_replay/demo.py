@@ -58,7 +58,8 @@ def run() -> int:
 
 
 def _run(cassette: Path) -> int:
-    print(f"A streamed tool loop with the real SDK, anthropic {version('anthropic')}. No key, no network.\n", flush=True)
+    sdk = f"anthropic {version('anthropic')}"
+    print(f"A streamed tool loop with the real SDK, {sdk}. No key, no network.\n", flush=True)
     import anthropic  # takes its time
 
     from convo_replay import use_cassette

@@ -66,7 +66,7 @@ GOOD = outcome(200, WHOLE, content_type="text/event-stream")
         (outcome(200, WHOLE, "reset"), 2),
         (outcome(200, WHOLE, "cancelled"), 2),
         (outcome(200, FIRST, "cancelled"), 2),
-        (outcome(200, WHOLE.split(b"data: {\"type\":\"message_stop")[0]), 2),
+        (outcome(200, WHOLE.split(b'data: {"type":"message_stop')[0]), 2),
     ],
 )
 def test_asked_again_after(steps: Steps, expected: int) -> None:

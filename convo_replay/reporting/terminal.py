@@ -166,7 +166,7 @@ class _Page:
 
     def _event_lines(self, exchange: Exchange) -> None:
         width = max(self.console.width - 5, 40) if not self.full else 1_000_000
-        before, position, found = 0.0, 0, False
+        before, position, found = exchange.head.at if exchange.head else 0.0, 0, False  # as in the file
         for at, event in events_of(exchange):
             text = f"{event.event or '-'} {event.data}" if event.dispatched else repr(event.raw)[2:-1]
             number = f"{position:>4}" if event.dispatched else "   :"  # positions count what a client is handed

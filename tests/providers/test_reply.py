@@ -304,6 +304,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
     max_leaves=12,
 )
+
+
 def _shape(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return VALUES | st.fixed_dictionaries({}, optional=fields)
 
