@@ -96,9 +96,8 @@ class Redactor:
                 self.learn(value, cls)
             for value, cls in urls.credentials(request.url):
                 self.learn(value, cls)
-            for token in _tokens_in_body(request.json):
-                for value, cls in headers.credentials((("authorization", token),)):
-                    self.learn(value, cls)
+            for value, cls in headers.credentials(tuple(_credentials_in_body(request.json))):
+                self.learn(value, cls)
             self._learn_ids(request.headers)
 
     def reserve(self, exchanges: Iterable[Exchange]) -> None:
@@ -311,15 +310,13 @@ def _digest(value: Any, sight: Callable[[str], None] | None = None) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _tokens_in_body(value: Any) -> Iterator[str]:
-    """Tokens that a request hands on to MCP servers (protocol.md §5; OpenAI Responses `tools[].headers`)."""
+def _credentials_in_body(value: Any) -> Iterator[tuple[str, str]]:
+    """What a request hands on to MCP servers, as headers (protocol.md §5; OpenAI Responses `tools[].headers`)."""
     for key in ("mcp_servers", "tools"):
         entries = value.get(key) if isinstance(value, dict) else None
         for entry in entries if isinstance(entries, list) else []:
-            if not isinstance(entry, dict):
-                continue
-            given = [entry.get("authorization_token"), entry.get("authorization")]
-            sent = entry.get("headers")
-            if entry.get("type") == "mcp" and isinstance(sent, dict):
-                given += sent.values()
-            yield from (token for token in given if isinstance(token, str))
+            if isinstance(entry, dict):
+                sent = entry.get("headers") if entry.get("type") == "mcp" else None
+                given = dict(sent) if isinstance(sent, dict) else {}
+                given["authorization_token"] = entry.get("authorization_token") or entry.get("authorization")
+                yield from ((name, token) for name, token in given.items() if isinstance(token, str))

@@ -124,7 +124,7 @@ class Values:
             self.sight(text)
             return False
         data = opaque.decoded(text)
-        known = self.detector.known(text) or self.detector.find(data.decode("latin-1"))
+        known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False)
         return bool(known) or opaque.identifies(data)
 
     def joined(self, values: Sequence[Any]) -> dict[tuple[int, str], str]:

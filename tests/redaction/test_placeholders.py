@@ -1,0 +1,65 @@
+"""Placeholders: recognized in any text, numbered apart, opaque ones of the length they replace."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from convo_replay.redaction import Redactor
+from convo_replay.redaction.placeholders import classes_only, found, make, make_opaque
+
+TEXTS = [
+    ("", []),
+    ("redacted", []),
+    ("redacted-", []),
+    ("redacted-1", []),
+    ("redacted-env-1", ["redacted-env-1"]),
+    ("a redacted-anthropic-key-12, b", ["redacted-anthropic-key-12"]),
+    ("redacted-env-1redacted-env-2", ["redacted-env-1", "redacted-env-2"]),
+    ("redacted-redacted-env-1", ["redacted-env-1"]),
+    ("redacted-env-1-2", ["redacted-env-1"]),
+    ("redacted-Env-1 redacted-é-1", []),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), TEXTS)
+def test_found(text: str, names: list[str]) -> None:
+    assert found(text) == names
+
+
+def test_classes_only_drops_numbers_and_nothing_else() -> None:
+    text = f"1 redacted-api-key-3 2 redacted-api-key-4, {make_opaque('x' * 48, 7)} 5"
+    assert classes_only(text) == "1 redacted-api-key 2 redacted-api-key, redacted-opaque 5"
+
+
+@given(st.integers(min_value=22, max_value=400), st.integers(min_value=1, max_value=99_999))
+@settings(max_examples=60, deadline=None)
+def test_an_opaque_placeholder_has_the_length_decodes_and_says_its_number(size: int, number: int) -> None:
+    original = base64.b64encode(b"\xff" * size).decode()
+    made = make_opaque(original, number)
+    assert len(made) == len(original)
+    assert base64.b64decode(made, validate=True).startswith(f"redacted-opaque-{number} ".encode()[:size])
+    assert found(f'"{made}"') == [made]
+
+
+def test_numbers_count_by_class_and_first_appearance() -> None:
+    redactor = Redactor(secrets=["alpha", "beta", "gamma"])
+    assert redactor.text("beta alpha beta AKIAEXAMPLE234567ABC gamma") == (
+        "redacted-secret-1 redacted-secret-2 redacted-secret-1 redacted-aws-key-id-1 redacted-secret-3"
+    )
+
+
+def test_numbers_met_in_a_text_are_taken() -> None:
+    redactor = Redactor(secrets=["alpha", "beta"])
+    assert redactor.text("alpha redacted-secret-4") == "redacted-secret-5 redacted-secret-4"
+    assert redactor.text("redacted-secret-9 beta") == "redacted-secret-9 redacted-secret-10"
+
+
+def test_digits_beside_a_secret_do_not_join_its_number() -> None:
+    redactor = Redactor(secrets=["alpha"])
+    assert redactor.text("alpha23") == "redacted-secret-1"
+    assert redactor.text("alpha 23") == "redacted-secret-2 23"
+    assert make("secret", 123) not in redactor.text("alpha23")
