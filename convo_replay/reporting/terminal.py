@@ -116,10 +116,13 @@ class _Page:
     def _request(self, turn: Turn, before: list[Turn]) -> None:
         body = wire.mapping(turn.request.json)
         history, known, earlier = _history(turn), 0, None
-        for other in before[-_LOOK_BACK:]:
-            shared = _shared(_history(other), history) if other.exchange.test == turn.exchange.test else 0
-            if shared and shared >= known:
+        for other in reversed(before[-_LOOK_BACK:]):
+            theirs = _history(other) if other.exchange.test == turn.exchange.test else []
+            shared = _shared(theirs, history)
+            if shared > known:
                 known, earlier = shared, other
+            if known and known == len(theirs):
+                break  # all of it: no other one has more
         told = wire.mapping(earlier.request.json) if earlier else {}
         system = body.get("system")
         if system and system != told.get("system"):
