@@ -136,7 +136,7 @@ class Call:
                 chunks, undecodable = self.decode(self._head, chunks)
                 if undecodable is not None and kind == "complete":
                     end = End("undecodable", end.at, "", undecodable)
-            steps: Steps = (*([self._head] if self._head else []), *chunks, end)
+            steps: Steps = (*([_without_framing(self._head)] if self._head else []), *chunks, end)
             self._conversation.recorded(self, steps)
 
     def drop(self) -> None:
@@ -519,6 +519,14 @@ class Conversation:
             return f"exchanges[{refusal.index}]"
         owner = refusal.nearest.test
         return f"turns[{len(turns(same_test)) - 1}]" + (f" of {owner}" if owner and owner != self.owner else "")
+
+
+_FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+def _without_framing(head: Head) -> Head:
+    """What says how the bytes travelled is no longer true of the decoded body (protocol.md §4.3)."""
+    return replace(head, headers=tuple(pair for pair in head.headers if pair[0] not in _FRAMING))
 
 
 def _without_query(url: str) -> str:

@@ -12,6 +12,7 @@ import json as _json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 EndKind = Literal[
     "complete",  # the HTTP framing was complete
@@ -120,7 +121,7 @@ class Parts:
 Body = Json | Text | Binary | Blob | Parts | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Request:
     """What was asked. `url` is absolute; `headers` are the allow-listed ones once redacted."""
 
@@ -128,6 +129,11 @@ class Request:
     url: str
     headers: Headers = ()
     body: Body = None
+
+    def __repr__(self) -> str:
+        # A request that was not redacted yet must not show a key in somebody's traceback.
+        url = urlsplit(self.url)
+        return f"<Request {self.method} {url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}>"
 
     @property
     def json(self) -> Any:
@@ -139,7 +145,7 @@ class Request:
         return next((value for key, value in self.headers if key == name), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Exchange:
     """One HTTP request with its outcome. A retry and a redirect hop are each one of their own.
 
@@ -158,6 +164,10 @@ class Exchange:
     """The fault under which alone this exchange is played (a fault spec)."""
     extra: Mapping[str, Any] | None = None
     """Keys of the file that this version does not know; they survive a save."""
+
+    def __repr__(self) -> str:
+        body = f"{sum(isinstance(step, Chunk) for step in self.steps)} chunks"
+        return f"<Exchange {repr(self.request)[1:-1]}: {self.status or 'no status'}, {body}, {self.end.kind}>"
 
     @property
     def head(self) -> Head | None:

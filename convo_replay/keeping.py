@@ -20,7 +20,7 @@ from convo_replay.errors import CassetteError, LeakFound
 from convo_replay.exchange import Exchange
 from convo_replay.matching import Fingerprints
 from convo_replay.redaction import Redactor, leaks, leaks_in_text
-from convo_replay.turns import turns
+from convo_replay.turns import failed, turns
 
 ERROR_STATUSES = frozenset({401, 403, 429})
 """With 5xx, the attempts that `keep=["errors"]` keeps."""
@@ -44,6 +44,8 @@ def kept(recorded: Sequence[Exchange], *, keep: Sequence[str]) -> list[Exchange]
     """The exchanges without the attempts that a later attempt of their turn made good."""
     dropped: set[int] = set()
     for turn in turns(recorded):
+        if failed(turn):
+            continue  # no attempt made the others good, and a client that replays will retry as it did
         for attempt in turn.attempts[:-1]:
             status = attempt.status
             redirect = status is not None and 300 <= status < 400

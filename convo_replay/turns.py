@@ -91,7 +91,7 @@ class Grouper:
         open_turns = self._asked.setdefault(_question(exchange, provider), deque())
         for _ in range(len(open_turns)):
             turn = self.turns[open_turns.popleft()]
-            if not _failed(turn):
+            if not failed(turn):
                 continue  # answered: nothing joins it any more
             open_turns.append(turn.index)
             if _continues(turn, exchange):
@@ -138,7 +138,7 @@ def _continues(turn: Turn, exchange: Exchange) -> bool:
     return redirected or wire.address(before.request)[1] == wire.address(exchange.request)[1]
 
 
-def _failed(turn: Turn) -> bool:
+def failed(turn: Turn) -> bool:
     """Whether the last attempt left the call without an answer."""
     exchange = turn.exchange
     status = exchange.status

@@ -13,6 +13,7 @@ ahead. The four skins (sync and async, record and play) only translate: every de
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
@@ -217,28 +218,30 @@ class _Wrapped:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def _ours(self, request: Any) -> tuple[Conversation, Request, bool] | None:
+    def _route(self, request: Any) -> tuple[Any, tuple[Conversation, Request, bool] | None]:
+        """A synthetic answer, or the conversation that the request belongs to, or neither: it is not ours."""
         conversation = current()
         if conversation is None:
-            return None
+            return None, None
+        in_process = _is_in_process(self.inner)
+        if not in_process and tokens.is_token_endpoint(request.method, str(request.url)):
+            if conversation.record != "none":
+                return None, None
+            status, headers, body = tokens.synthetic(str(request.url))
+            return self.library.module.Response(status, headers=headers, content=body), None
         ours, has_body = self.library.request(request)
-        if not conversation.claims(ours, named_only=_is_in_process(self.inner)):
-            return None
-        return conversation, ours, has_body
+        if not conversation.claims(ours, named_only=in_process):
+            return None, None
+        return None, (conversation, ours, has_body)
 
-    def _token(self, request: Any) -> Any:
-        """The synthetic answer of a token endpoint while a cassette replays, else `None`."""
-        conversation = current()
-        url = str(request.url)
-        if conversation is None or conversation.record != "none" or not tokens.is_token_endpoint(request.method, url):
-            return None
-        if _is_in_process(self.inner):
-            return None
-        status, headers, body = tokens.synthetic(url)
-        return self.library.module.Response(status, headers=headers, content=body)
 
-    def _is_token(self, request: Any) -> bool:
-        return tokens.is_token_endpoint(request.method, str(request.url))
+@contextlib.contextmanager
+def _ours_to_explain() -> Iterator[None]:
+    """A bug of ours, or of a user's callable, must not arrive as the SDK's "Connection error."."""
+    try:
+        yield
+    except Exception as error:
+        raise errors.failure(ConvoFailure, f"convo_replay could not handle a request: {error!r}") from error
 
 
 class Transport(_Wrapped):
@@ -247,15 +250,17 @@ class Transport(_Wrapped):
     def handle_request(self, request: Any) -> Any:
         """The recorded answer, or the live one, noted as it goes by."""
         send = self._send or self.inner.handle_request
-        if self._is_token(request):
-            return self._token(request) or send(request)
-        found = self._ours(request)
+        with _ours_to_explain():
+            token, found = self._route(request)
+        if token is not None:
+            return token
         if found is None:
             return send(request)
         conversation, ours, has_body = found
         if not has_body and conversation.needs_body():
             ours, has_body = _with_body(ours, request.read()), True
-        decision = conversation.decide(ours)
+        with _ours_to_explain():
+            decision = conversation.decide(ours)
         if isinstance(decision, Play):
             return self._play(decision.exchange, _Pace(conversation.config.timing))
         return self._record(decision, request, send, has_body)
@@ -293,15 +298,17 @@ class AsyncTransport(_Wrapped):
     async def handle_async_request(self, request: Any) -> Any:
         """The recorded answer, or the live one, noted as it goes by."""
         send = self._send or self.inner.handle_async_request
-        if self._is_token(request):
-            return self._token(request) or await send(request)
-        found = self._ours(request)
+        with _ours_to_explain():
+            token, found = self._route(request)
+        if token is not None:
+            return token
         if found is None:
             return await send(request)
         conversation, ours, has_body = found
         if not has_body and conversation.needs_body():
             ours, has_body = _with_body(ours, await request.aread()), True
-        decision = conversation.decide(ours)
+        with _ours_to_explain():
+            decision = conversation.decide(ours)
         if isinstance(decision, Play):
             return await self._play(decision.exchange, _Pace(conversation.config.timing))
         return await self._record(decision, request, send, has_body)
