@@ -5,7 +5,7 @@ begins with: `str.find` walks a text at memory speed, and only where an anchor s
 tried, so that a text without one costs a handful of `in` tests. Patterns are loose about lengths (a
 vendor may change them) and strict about what stands to the left: a word character there means that
 the anchor is the middle of something else (`task-…`, base64url), except where it ends an escape of
-the text itself (`\\n`, `\\u0022`, `%3D`).
+the text itself (`\\n`, `\\u0022`, `%3D`), and except before prefixes that occur nowhere by chance.
 
 Classes without a pattern are known by their place: a header (headers.py), a part of a URL (urls.py),
 a value of the environment, `secrets=`. docs/redaction.md shows this table to users.
@@ -21,8 +21,6 @@ Policy = Literal["keep", "placeholder", "drop"]
 
 # Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding.
 _LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
-# The same for prefixes that occur by chance nowhere: `token-sk-ant-…` is a key too.
-_LEFT_OF_RARE = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 _A_DIGIT = r"(?=[\w-]{0,200}\d)"
 
 
@@ -56,28 +54,28 @@ _KEYS = "protocol.md §5"
 CLASSES: tuple[Class, ...] = (
     # ---- keys and tokens, the most specific first: at one place the first match names the class
     _class(
-        "anthropic-admin-key", "sk-ant-admin", _LEFT_OF_RARE + r"sk-ant-admin\d{2}-[\w-]{20,}",
+        "anthropic-admin-key", "sk-ant-admin", r"sk-ant-admin\d{2}-[\w-]{20,}",
         "sk-ant-admin01-" + "Ex4mple" * 5, _KEYS,
     ),
     _class(
-        "anthropic-oauth-token", "sk-ant-oat", _LEFT_OF_RARE + r"sk-ant-oat\d{2}-[\w-]{20,}",
+        "anthropic-oauth-token", "sk-ant-oat", r"sk-ant-oat\d{2}-[\w-]{20,}",
         "sk-ant-oat01-" + "Ex4mple" * 5, _KEYS,
     ),
     _class(
-        "anthropic-refresh-token", "sk-ant-ort", _LEFT_OF_RARE + r"sk-ant-ort\d{2}-[\w-]{20,}",
+        "anthropic-refresh-token", "sk-ant-ort", r"sk-ant-ort\d{2}-[\w-]{20,}",
         "sk-ant-ort01-" + "Ex4mple" * 5, _KEYS,
     ),
     _class(
-        "anthropic-key", "sk-ant-", _LEFT_OF_RARE + r"sk-ant-[a-z]{1,16}\d{2}-[\w-]{20,}",
+        "anthropic-key", "sk-ant-", r"sk-ant-[a-z]{1,16}\d{2}-[\w-]{20,}",
         "sk-ant-api03-" + "Ex4mple" * 5, _KEYS,
     ),
     _class(
-        "openrouter-key", "sk-or-", _LEFT_OF_RARE + r"sk-or-v\d-[0-9A-Za-z]{32,}",
+        "openrouter-key", "sk-or-", r"sk-or-v\d-[0-9A-Za-z]{32,}",
         "sk-or-v1-" + "0123456789abcdef" * 4, _KEYS,
     ),
     _class(
         "openai-key", "sk-proj- sk-svcacct- sk-admin- sk-service-",
-        _LEFT_OF_RARE + r"sk-(?:proj|svcacct|admin|service)-" + _A_DIGIT + r"[\w-]{20,}",
+        _LEFT + r"sk-(?:proj|svcacct|admin|service)-" + _A_DIGIT + r"[\w-]{20,}",
         "sk-proj-" + "Ex4mple" * 5, _KEYS,
     ),
     _class(

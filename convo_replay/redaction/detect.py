@@ -11,9 +11,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from convo_replay.redaction import placeholders
 from convo_replay.redaction.classes import ANCHORS, classify
@@ -80,17 +80,18 @@ class Detector:
         for anchor, pairs in ANCHORS.items():
             if anchor in text:
                 found += _anchored(text, anchor, pairs)
-        for pattern in self._patterns if custom else ():
-            found += [
-                Finding(match.start(), match.end(), "secret", match[0]) for match in pattern.finditer(text) if match[0]
-            ]
-        for function in self._callables if custom else ():
-            found += [
-                Finding(start, end, "secret", text[start:end])
-                for start, end in function(text)
-                if 0 <= start < end <= len(text)
-            ]
+        if custom and (self._patterns or self._callables):
+            found += self._custom(text)
+            for value in {finding.value for view in _views(text) for finding in self._custom(view)}:
+                for form in forms(value):
+                    found += [Finding(m.start(), m.end(), "secret", value) for m in re.finditer(re.escape(form), text)]
         return _merged(text, found) if found else []
+
+    def _custom(self, text: str) -> list[Finding]:
+        spans = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
+        for function in self._callables:
+            spans += [(start, end) for start, end in function(text) if start >= 0 and end <= len(text)]
+        return [Finding(start, end, "secret", text[start:end]) for start, end in spans if start < end]
 
     def known(self, text: str) -> list[Finding]:
         """The known values in `text`, in any of their forms; may touch placeholders."""
@@ -138,6 +139,28 @@ def _base64_forms(data: bytes) -> list[str]:
         inner = encoded[-(-before * 8 // 6) : whole]
         written += [inner, inner.replace("+", "-").replace("/", "_")]
     return written
+
+
+def _views(text: str, depth: int = 2) -> Iterator[str]:
+    """What a text says once decoded: percent-encoding, JSON in a string. For patterns that know no escapes."""
+    if "%" in text:
+        decoded = unquote(text)
+        if decoded != text:
+            yield decoded
+    if depth and text.lstrip()[:1] in ("{", "[", '"'):
+        try:
+            stack = [json.loads(text)]
+        except (ValueError, RecursionError):
+            return
+        while stack:
+            item = stack.pop()
+            if isinstance(item, str):
+                yield item
+                yield from _views(item, depth - 1)
+            elif isinstance(item, dict):
+                stack += [*item.keys(), *item.values()]
+            elif isinstance(item, list):
+                stack += item
 
 
 def _anchored(text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]]]) -> list[Finding]:

@@ -136,8 +136,7 @@ class Values:
         made: dict[tuple[int, str], str] = {}
         for group in groups.values():
             texts = [piece.text for piece in group]
-            filled = [piece for piece in group if piece.text]
-            if filled and all(opaque.is_opaque(piece.field, piece.text, piece.owner) for piece in filled):
+            if _is_opaque(group, "".join(texts)):
                 becomes = self._opaque_pieces(texts)
             else:
                 becomes = streams.write_back(texts, self.spans)
@@ -176,6 +175,15 @@ class Values:
     def _next(self, cls: str) -> int:
         number = self._numbers[cls] = self._numbers.get(cls, 0) + 1
         return number
+
+
+def _is_opaque(group: Sequence[streams.Piece], whole: str) -> bool:
+    """Whether the pieces make up an opaque value, or each of them is one."""
+    first = group[0]
+    if opaque.is_opaque(first.field, whole, first.owner):
+        return True
+    filled = [piece for piece in group if piece.text]
+    return bool(filled) and all(opaque.is_opaque(piece.field, piece.text, piece.owner) for piece in filled)
 
 
 def _replaced(text: str, found: Sequence[Span]) -> str:
