@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from convo_replay import errors, keeping, standins
+from convo_replay.body_reader import BodyReader
 from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, LeakFound
 from convo_replay.exchange import Body, Chunk, End, Exchange, Head, Request, Steps
@@ -99,7 +100,7 @@ class Call:
         self.slot = slot
         self.request = request
         """As the application sent it; the body of an upload that streams is put in when it has gone by."""
-        self.recorded = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.recorded = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._started = perf_counter()
         self._head: Head | None = None
         self._chunks: list[Chunk] = []
@@ -188,6 +189,7 @@ class Conversation:
         self._fingerprints = Fingerprints(config.match_on, config.normalize)
         self._finished: list[Exchange | None] = []
         self._in_flight: dict[int, Call] = {}
+        self._reader = BodyReader()
         self._recorded: dict[int, Exchange] = {}
         self._turns: tuple[int, list[Turn]] = (0, [])
         self._standins = standins.StandIns()
@@ -386,6 +388,11 @@ class Conversation:
             raise self._failed(ConvoFailure, str(error)) from error
         assert self._player is not None
         return self._player.holds(request.method, request.url)
+
+    def read_body(self, data: bytes, content_type: str) -> Body:
+        """The body of a request, read at the cost of what it adds to the last ones."""
+        with self.lock:
+            return self._reader.read(data, content_type)
 
     def needs_body(self) -> bool:
         """Whether the body must be known before the request may be sent (an upload that streams)."""

@@ -95,6 +95,8 @@ def save(
     had_own = any(exchange.test == owner for exchange in known)
     if not recorded and not (mode == "rewrite" and had_own and not failed):
         return ""
+    # Milliseconds told calls apart that ran at once; in the file they would only make diffs longer.
+    recorded = [replace(exchange, recorded=f"{exchange.recorded[:19]}Z") for exchange in recorded]
     if failed:
         recorded = [replace(exchange, outcome="failed") for exchange in recorded]
     aside = failed and had_own

@@ -14,19 +14,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from operator import is_
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
+from convo_replay.bodies import MESSAGE_KEYS, message_key
 from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
 from convo_replay.providers import providers
 from convo_replay.redaction.placeholders import classes_only, found
-
-HISTORY_KEYS = ("messages", "input", "contents")
-"""Where the formats keep the growing list of turns."""
 
 VOLATILE = re.compile(
     r"""
@@ -63,13 +62,8 @@ def canonical(value: Any) -> str:
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _digest(*texts: str) -> bytes:
-    mix = hashlib.blake2b(digest_size=16)
-    for text in texts:
-        raw = text.encode("utf-8", "surrogatepass")
-        mix.update(b"%d:" % len(raw))
-        mix.update(raw)
-    return mix.digest()
+def _mix(text: str = "") -> Any:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +85,6 @@ class Fingerprint:
     exact: bytes
     host: str
     placeholders: tuple[str, ...]
-    pieces: tuple[Piece, ...]
-    """The rest of the body first, then the history, one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +98,18 @@ class Difference:
     def __str__(self) -> str:
         recorded, sent = _shorten(self.recorded, self.sent)
         return f"{self.path}: recorded {recorded}, sent {sent}"
+
+
+@dataclass(slots=True)
+class _Told:
+    """A history that was hashed, and the state to go on from."""
+
+    messages: list[Any] = field(default_factory=list)
+    loose: Any = field(default_factory=_mix)
+    exact: Any = field(default_factory=_mix)
+    numbers: dict[str, int] = field(default_factory=dict)
+    placeholders: list[str] = field(default_factory=list)
+    known: int = 0
 
 
 class _Absent:
@@ -183,16 +187,17 @@ class Fingerprints:
         if self.preset:
             volatile = {path for provider in providers() for path in provider.volatile_paths}
             self.paths += [(parse_path(path), "~") for path in sorted(volatile)]
-        self._history_paths = [(path[1:], new) for path, new in self.paths if path[0] in HISTORY_KEYS and path[1:]]
-        self._rest_paths = [(path, new) for path, new in self.paths if path[0] not in HISTORY_KEYS or not path[1:]]
+        self._history_paths = [(path[1:], new) for path, new in self.paths if path[0] in MESSAGE_KEYS and path[1:]]
+        self._rest_paths = [(path, new) for path, new in self.paths if path[0] not in MESSAGE_KEYS or not path[1:]]
         self._by_index = any(isinstance(path[0], int) for path, _ in self._history_paths)
         self._pieces: dict[tuple[int, int], tuple[Any, Piece]] = {}
+        self._rests: dict[str, Piece] = {}
+        self._last: dict[int, _Told] = {}
 
     def of(self, request: Request) -> Fingerprint:
         """The fingerprint of a redacted request."""
         url = urlsplit(request.url)
         host = url.netloc.rpartition("@")[2].lower()
-        pieces = tuple(self._body(request.body)) if "body" in self.match_on else ()
         line: list[str] = []
         if "method" in self.match_on:
             line.append(f"method {request.method.upper()}")
@@ -207,16 +212,43 @@ class Fingerprints:
         if "headers" in self.match_on:
             line.append(f"headers {sorted(request.headers)}")
         exact_line = classes_only("\n".join(line))
-        loose_line = self._loose(exact_line)
-        numbers: dict[str, int] = {}
-        ids = [numbers.setdefault(name, len(numbers)) for piece in pieces for name in piece.ids]
-        return Fingerprint(
-            loose=_digest(loose_line, *(piece.loose.hex() for piece in pieces), repr(ids)),
-            exact=_digest(exact_line, *(piece.exact.hex() for piece in pieces)),
-            host=host,
-            placeholders=(*found(request.url), *(name for piece in pieces for name in piece.placeholders)),
-            pieces=pieces,
-        )
+        exact = _mix(exact_line)
+        loose = _mix(self._loose(exact_line))
+        placeholders = found(request.url)
+        if "body" in self.match_on:
+            rest, history = self._parts(request.body)
+            exact.update(rest.exact)
+            loose.update(rest.loose)
+            placeholders += rest.placeholders
+            if history:
+                told = self._told(history)
+                exact.update(told.exact.digest())
+                loose.update(told.loose.digest())
+                placeholders += told.placeholders
+        return Fingerprint(loose.digest(), exact.digest(), host, tuple(placeholders))
+
+    def pieces(self, request: Request) -> list[Piece]:
+        """The hashed parts of a request's body: the rest first, then the history, one each."""
+        rest, history = self._parts(request.body)
+        return [rest, *(self._message(index, message) for index, message in enumerate(history))]
+
+    def _told(self, history: list[Any]) -> _Told:
+        """The hash of a history, carried on from the last one that began alike."""
+        told = self._last.get(id(history[0]))
+        if told is None or len(told.messages) > len(history) or not all(map(is_, told.messages, history)):
+            told = _Told()
+        if len(told.messages) < len(history):
+            # The hash states are copied, the rest grows in place: only the longest is carried on.
+            told = _Told(history, told.loose.copy(), told.exact.copy(), told.numbers, told.placeholders, len(told.messages))
+            for index in range(told.known, len(history)):
+                piece = self._message(index, history[index])
+                told.exact.update(piece.exact)
+                told.loose.update(piece.loose)
+                for name in piece.ids:
+                    told.loose.update(b"%d " % told.numbers.setdefault(name, len(told.numbers)))
+                told.placeholders += piece.placeholders
+            self._last[id(history[0])] = told
+        return told
 
     def normalized(self, value: Any) -> Any:
         """A body's JSON value with what stands at the paths of `normalize` replaced."""
@@ -227,10 +259,10 @@ class Fingerprints:
     def _loose(self, text: str) -> str:
         return normalized(text) if self.preset else text
 
-    def _body(self, body: Body) -> Iterator[Piece]:
+    def _parts(self, body: Body) -> tuple[Piece, list[Any]]:
+        """All of a body but its history, and the history."""
         if isinstance(body, Json):
-            yield from self._json(body.value)
-            return
+            return self._json(body.value)
         if body is None:
             text = ""
         elif isinstance(body, Text):
@@ -241,26 +273,26 @@ class Fingerprints:
             text = f"blob {body.sha256}"
         else:
             text = "parts " + canonical([_part(part.name, part.filename, part.body) for part in body.parts])
-        yield self._piece(text, text, ())
+        return self._piece(text, text, ()), []
 
-    def _json(self, value: Any) -> Iterator[Piece]:
-        history_key = next(
-            (key for key in HISTORY_KEYS if isinstance(value, dict) and isinstance(value.get(key), list)), None
-        )
-        rest = {key: child for key, child in value.items() if key != history_key} if history_key else value
+    def _json(self, value: Any) -> tuple[Piece, list[Any]]:
+        key = message_key(value)
+        rest = {name: child for name, child in value.items() if name != key} if key else value
         loose = rest
         for path, replacement in self._rest_paths:
             loose = _replaced(loose, path, replacement)
-        if isinstance(loose, dict) and self.preset:
-            named = {key: child for key, child in loose.items() if key in _UNNORMALIZED_KEYS}
-            others = {key: child for key, child in loose.items() if key not in _UNNORMALIZED_KEYS}
-            loose_text = canonical(named) + self._loose(canonical(others))
-        else:
-            loose_text = self._loose(canonical(loose))
-        yield self._piece(f"json {history_key} {canonical(rest)}", f"json {history_key} {loose_text}", ())
-        if history_key:
-            for index, message in enumerate(value[history_key]):
-                yield self._message(index, message)
+        exact_text = canonical(rest)
+        known = self._rests.get(exact_text)
+        if known is None:
+            if isinstance(loose, dict) and self.preset:
+                named = {name: child for name, child in loose.items() if name in _UNNORMALIZED_KEYS}
+                others = {name: child for name, child in loose.items() if name not in _UNNORMALIZED_KEYS}
+                loose_text = canonical(named) + self._loose(canonical(others))
+            else:
+                loose_text = self._loose(canonical(loose))
+            known = self._piece(f"json {key} {exact_text}", f"json {key} {loose_text}", ())
+            self._rests[exact_text] = known
+        return known, value[key] if key else []
 
     def _message(self, index: int, message: Any) -> Piece:
         key = (id(message), index if self._by_index else -1)
@@ -279,7 +311,10 @@ class Fingerprints:
 
     def _piece(self, exact: str, loose: str, ids: tuple[str, ...]) -> Piece:
         return Piece(
-            exact=_digest(classes_only(exact)), loose=_digest(classes_only(loose)), ids=ids, placeholders=tuple(found(exact))
+            exact=_mix(classes_only(exact)).digest(),
+            loose=_mix(classes_only(loose)).digest(),
+            ids=ids,
+            placeholders=tuple(found(exact)),
         )
 
 
@@ -329,13 +364,14 @@ def _block_without_id(block: Any, ids: list[str]) -> Any:
 # --- explanation -----------------------------------------------------------------------------------
 
 
-def nearest(sent: Fingerprint, recorded: Sequence[Fingerprint]) -> int | None:
+def nearest(sent: Request, recorded: Sequence[Request], rules: Fingerprints) -> int | None:
     """The index of the recorded request that differs from the sent one in the fewest parts."""
+    ours = rules.pieces(sent)
 
     def distance(index: int) -> tuple[int, int]:
-        theirs, ours = recorded[index].pieces, sent.pieces
+        theirs = rules.pieces(recorded[index])
         unequal = sum(1 for a, b in zip(theirs[1:], ours[1:], strict=False) if a.loose != b.loose)
-        rest = int(bool(theirs) and bool(ours) and theirs[0].loose != ours[0].loose)
+        rest = int(theirs[0].loose != ours[0].loose)
         return (abs(len(theirs) - len(ours)) * 2 + unequal + rest, index)
 
     return min(range(len(recorded)), key=distance, default=None)

@@ -99,7 +99,7 @@ class Player:
             return Play(self.exchanges[index], index)
         if self.mode == "new_episodes":
             return Record()
-        return self._refuse(sent)
+        return self._refuse(sent, request)
 
     def unplayed(self) -> list[Exchange]:
         """The test's own exchanges that nothing asked for."""
@@ -174,14 +174,14 @@ class Player:
                 best = (rank, index, pairs)
         return None if best is None else (best[1], best[2])
 
-    def _refuse(self, sent: Fingerprint) -> Refuse:
+    def _refuse(self, sent: Fingerprint, request: Request) -> Refuse:
         same = self._index.get(sent.loose, [])
         if same:
             return Refuse(self.exchanges[same[-1]], same[-1], played=True)
         fresh = [i for i in range(len(self.exchanges)) if i not in self.played]
         ours = [i for i in fresh if self._is_ours(self.exchanges[i])]
         pool = ours or fresh or list(range(len(self.exchanges)))
-        where = nearest(sent, [self.prints[i] for i in pool])
+        where = nearest(request, [self.exchanges[i].request for i in pool], self._fingerprints)
         if where is None:
             return Refuse(None, None, played=False)
         return Refuse(self.exchanges[pool[where]], pool[where], played=pool[where] in self.played)

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from convo_replay import errors
-from convo_replay.bodies import Upload, body_of
+from convo_replay.bodies import Upload
 from convo_replay.conversation import Call, Conversation, current
 from convo_replay.errors import ConvoFailure
 from convo_replay.exchange import Chunk, Exchange, Head, Request, Steps
@@ -105,7 +105,7 @@ class _Library:
     def core(self) -> ModuleType | None:
         return sys.modules.get(dict(LIBRARIES)[self.name])
 
-    def request(self, request: Any) -> tuple[Request, bool]:
+    def request(self, request: Any, conversation: Conversation) -> tuple[Request, bool]:
         """Ours of theirs, and whether its body is known already."""
         headers = tuple((name.lower(), value) for name, value in request.headers.multi_items())
         content = getattr(request, "_content", None)
@@ -114,7 +114,7 @@ class _Library:
         ours = Request(request.method, str(request.url), headers)
         if content is None:
             return ours, False
-        return _with_body(ours, content), True
+        return _with_body(ours, content, conversation), True
 
     def answer(self, exchange: Exchange, stream: Any) -> Any:
         """The response that a recorded exchange gives."""
@@ -156,9 +156,9 @@ def _stream_class(base: Any, mixin: type[Any]) -> Any:
     return type(mixin.__name__, (mixin, base), {})
 
 
-def _with_body(request: Request, content: bytes) -> Request:
-    content_type = request.header("content-type") or ""
-    return Request(request.method, request.url, request.headers, body_of(content, content_type) if content else None)
+def _with_body(request: Request, content: bytes, conversation: Conversation) -> Request:
+    body = conversation.read_body(content, request.header("content-type") or "") if content else None
+    return Request(request.method, request.url, request.headers, body)
 
 
 def _is_in_process(transport: Any) -> bool:
@@ -229,7 +229,7 @@ class _Wrapped:
                 return None, None
             status, headers, body = tokens.synthetic(str(request.url))
             return self.library.module.Response(status, headers=headers, content=body), None
-        ours, has_body = self.library.request(request)
+        ours, has_body = self.library.request(request, conversation)
         if not conversation.claims(ours, named_only=in_process):
             return None, None
         return None, (conversation, ours, has_body)
@@ -258,7 +258,7 @@ class Transport(_Wrapped):
             return send(request)
         conversation, ours, has_body = found
         if not has_body and conversation.needs_body():
-            ours, has_body = _with_body(ours, request.read()), True
+            ours, has_body = _with_body(ours, request.read(), conversation), True
         with _ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
@@ -306,7 +306,7 @@ class AsyncTransport(_Wrapped):
             return await send(request)
         conversation, ours, has_body = found
         if not has_body and conversation.needs_body():
-            ours, has_body = _with_body(ours, await request.aread()), True
+            ours, has_body = _with_body(ours, await request.aread(), conversation), True
         with _ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
