@@ -304,10 +304,19 @@ def test_a_context_that_the_user_chose_is_not_touched(verify, library, trusted, 
 
 def test_many_threads_read_the_store_once(library, lazy, trusted, monkeypatch):
     reads = []
+    second = threading.Event()
+    build = ssl.create_default_context
+
+    def read(**named):
+        reads.append(1)
+        if len(reads) > 1:
+            second.set()
+        second.wait(0.1)  # for a second reader, who must not come
+        return build(**named)
+
     with library.Client() as client:
-        build = ssl.create_default_context
-        monkeypatch.setattr(ssl, "create_default_context", lambda **named: (reads.append(1), build(**named))[1])
-        threads = [threading.Thread(target=lambda: context_of(client).get_ca_certs()) for _ in range(8)]
+        monkeypatch.setattr(ssl, "create_default_context", read)
+        threads = [threading.Thread(target=lambda: context_of(client).get_ca_certs()) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

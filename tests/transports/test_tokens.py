@@ -94,6 +94,11 @@ def test_aws_metadata_names_a_role_and_then_its_credentials():
     }  # fmt: skip
 
 
+def test_a_synthetic_token_is_not_refreshed_before_each_request():
+    constants = pytest.importorskip("anthropic.lib.credentials._constants")
+    assert tokens.EXPIRES_IN > constants.ADVISORY_REFRESH_SECONDS
+
+
 def test_google_metadata_says_its_flavor():
     for path in (
         "/instance/service-accounts/default/token",
