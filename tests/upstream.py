@@ -20,7 +20,7 @@ Scenarios, by what the model says:
 Options on how it is said:
     piece=N   characters per delta                  n=N       number of deltas of `deltas`
     lock=KEY  send event k+1 only once event k was acknowledged on the admin port
-    gap=S     seconds before each event             gaps=a/b  the same, in turn
+    gap=S     seconds before each event             gaps=a~b  the same, in turn
     delay=S   seconds before the answer             spread=S  the same, by a hash of the request
     gzip=1    compressed body                       split=N   chunks of N bytes, whatever the events
     crlf=1    CRLF line ends                        comments=1, pings=1
@@ -365,7 +365,7 @@ class Script:
         head = f"HTTP/1.1 {answer.status} {PHRASES.get(answer.status, 'Status')}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
         writer.write(head.encode() + b"\r\n")
-        gaps = [float(gap) for gap in options.get("gaps", options.get("gap", "0")).split("/")]
+        gaps = [float(gap) for gap in options.get("gaps", options.get("gap", "0")).split("~")]
         sent = bytearray()
 
         def write(data: bytes) -> None:

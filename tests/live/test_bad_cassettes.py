@@ -68,14 +68,18 @@ BAD = {
 }  # fmt: skip
 
 
+def ask(upstream: Upstream) -> None:
+    with client(upstream.url()) as api:
+        api.messages.create(**body())
+
+
 @pytest.mark.parametrize("record", ["none", "once", "new_episodes", "all", "rewrite"])
 @pytest.mark.parametrize("data", BAD.values(), ids=BAD)
 def test_a_bad_file(data, record, upstream: Upstream, cassette: Path):
     cassette.parent.mkdir()
     cassette.write_bytes(data)
     with pytest.raises(CassetteError) as caught, use_cassette(cassette, record=record):
-        with client(upstream.url()) as api:
-            api.messages.create(**body())
+        ask(upstream)
     assert str(cassette) in str(caught.value)
     assert len(str(caught.value)) > len(str(cassette)) + 10
     assert len(str(caught.value)) < 2000
@@ -96,14 +100,14 @@ def test_a_cassette_cut_off_anywhere(upstream: Upstream, cassette: Path):
     """Named as such, or as what it still is; never taken for a cassette to record over."""
     url = upstream.url("text,piece=4")
 
-    def ask() -> None:
+    def ask_thrice() -> None:
         with client(url) as api:
             for n in range(3):
                 with api.messages.stream(**body(f"Question {n}")) as stream:
                     stream.get_final_message()
 
     with use_cassette(cassette, record="once"):
-        ask()
+        ask_thrice()
     whole = cassette.read_bytes()
     upstream.stop()
     silent = []
@@ -111,7 +115,7 @@ def test_a_cassette_cut_off_anywhere(upstream: Upstream, cassette: Path):
         cassette.write_bytes(whole[:size])
         try:
             with use_cassette(cassette):
-                ask()
+                ask_thrice()
         except (CassetteError, ConvoFailure):
             pass
         except Exception as error:
@@ -125,8 +129,7 @@ def test_a_cassette_cut_off_anywhere(upstream: Upstream, cassette: Path):
 def test_a_directory_in_its_place(cassette: Path, upstream: Upstream):
     cassette.mkdir(parents=True)
     with pytest.raises(CassetteError, match=r"conversation\.yaml"), use_cassette(cassette, record="once"):
-        with client(upstream.url()) as api:
-            api.messages.create(**body())
+        ask(upstream)
     assert cassette.is_dir()
 
 
@@ -146,9 +149,9 @@ def test_a_directory_that_is_a_file(tmp_path: Path, upstream: Upstream):
     with (
         pytest.raises(CassetteError, match="cassettes"),
         use_cassette(tmp_path / "cassettes" / "c.yaml", record="once"),
+        client(upstream.url()) as api,
     ):
-        with client(upstream.url()) as api:
-            api.messages.create(**body())
+        api.messages.create(**body())
     assert (tmp_path / "cassettes").read_text() == "a file"
 
 

@@ -42,7 +42,7 @@ def test_replay_gives_one_event_at_a_time_however_it_was_chunked(caller, upstrea
 @pytest.mark.parametrize(("timing", "factor"), [("recorded", 1.0), (3.0, 3.0)])
 def test_recorded_gaps_come_back(caller, timing, factor, upstream: Upstream, cassette: Path):
     """A lower bound only: waiting never ends early, and machines may be slow."""
-    url = upstream.url("deltas,n=2,gaps=0/0.15")
+    url = upstream.url("deltas,n=2,gaps=0~0.15")
     with use_cassette(cassette, record="once"):
         at: list[float] = []
         caller(url, lambda n: at.append(time.monotonic()))

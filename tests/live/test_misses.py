@@ -47,8 +47,10 @@ TESTS = {
     "plain": "def test_plain(finalizer):\n    agent()",
     "suppressed": "def test_suppressed(finalizer):\n    with contextlib.suppress(Exception):\n        agent()",
     "bare_except": "def test_bare_except(finalizer):\n    try:\n        agent()\n    except:\n        pass",
-    "pytest_raises": "def test_pytest_raises(finalizer):\n    with pytest.raises(BaseException):\n        agent()\n"
-    "    assert WORD != 'Paris'",
+    "pytest_raises": """
+def test_pytest_raises(finalizer):
+    with pytest.raises(BaseException) if WORD != "Paris" else contextlib.nullcontext():
+        agent()""",
     "task_group": """
 def test_task_group(finalizer):
     async def call():
