@@ -11,12 +11,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote
 
 from convo_replay.redaction import placeholders
 from convo_replay.redaction.classes import ANCHORS, classify
+from convo_replay.redaction.placeholders import Placeholder
 
 Secret = str | re.Pattern[str] | Callable[[str], Iterable[tuple[int, int]]]
 
@@ -44,7 +46,7 @@ class Detector:
         """How many texts were searched: the measure of cost."""
         self._classes: dict[str, str] = {}
         self._forms: dict[str, str] = {}
-        self._literals: re.Pattern[str] | None = None
+        self._literals: _Literals | None = None
         self._patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]
         self._callables = [secret for secret in secrets if callable(secret)]
         for secret in secrets:
@@ -95,16 +97,18 @@ class Detector:
 
     def known(self, text: str) -> list[Finding]:
         """The known values in `text`, in any of their forms; may touch placeholders."""
-        if not self._forms:
-            return []
         if self._literals is None:
-            ordered = sorted(self._forms, key=len, reverse=True)
-            self._literals = re.compile("|".join(map(re.escape, ordered)))
-        found = []
-        for match in self._literals.finditer(text):
-            value = self._forms[match[0]]
-            found.append(Finding(match.start(), match.end(), self._classes[value], value))
-        return found
+            self._literals = _Literals(self._forms)
+        return [
+            Finding(start, start + len(form), self._classes[self._forms[form]], self._forms[form])
+            for start, form in self._literals.find(text)
+        ]
+
+    def may_hold(self, text: str) -> bool:
+        """Whether anything could be found in `text`; cheap, and generous."""
+        if self._patterns or self._callables or any(anchor in text for anchor in ANCHORS):
+            return True
+        return bool(self.known(text)) or _ESCAPED_ASCII.search(text) is not None
 
     def may_begin(self, text: str) -> bool:
         """Whether a secret may begin in `text`, the first characters of something longer."""
@@ -113,6 +117,39 @@ class Detector:
         return any(
             text[at : at + 8] == form[:8] for form in self._forms if len(form) >= 8 for at in range(len(text) - 7)
         )
+
+
+_ESCAPED_ASCII = re.compile(r"\\u00[2-7]")
+_DENSE = re.compile(r"[\w+/=.%~!@#$^&*:-]{8,}", re.ASCII)
+
+
+class _Literals:
+    """Many literals in one text. Those without spaces and quotes, nearly all, are looked for only in runs
+    of their own characters at least as long as the shortest: in prose, almost nowhere."""
+
+    def __init__(self, literals: Iterable[str]) -> None:
+        ordered = sorted(literals, key=len, reverse=True)
+        dense = [text for text in ordered if _DENSE.fullmatch(text)]
+        other = [text for text in ordered if not _DENSE.fullmatch(text)]
+        self._other = _any_of(other)
+        self._dense = _any_of(dense)
+        if dense:
+            chars = "".join(map(re.escape, sorted(set("".join(dense)))))
+            self._runs = re.compile(f"(?<![{chars}])[{chars}]{{{len(dense[-1])},}}")
+
+    def find(self, text: str) -> Iterator[tuple[int, str]]:
+        """(offset, literal); those of the two kinds may overlap."""
+        if self._other is not None:
+            for match in self._other.finditer(text):
+                yield match.start(), match[0]
+        if self._dense is not None:
+            for run in self._runs.finditer(text):
+                for match in self._dense.finditer(text, run.start(), run.end()):
+                    yield match.start(), match[0]
+
+
+def _any_of(literals: Sequence[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(map(re.escape, literals))) if literals else None
 
 
 def forms(value: str) -> list[str]:
@@ -182,9 +219,7 @@ def _anchored(text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]
 def _merged(text: str, found: list[Finding]) -> list[Finding]:
     fixed = placeholders.places(text)
     if fixed:
-        spans = [(place.start, place.end) for place in fixed]
-        found = [f for f in found if not any(s <= f.start and f.end <= e for s, e in spans)]
-        found = [_around(text, f, spans) for f in found]
+        found = [kept for finding in found if (kept := _beside(text, finding, fixed)) is not None]
     found.sort(key=lambda f: (f.start, -f.end))
     merged: list[Finding] = []
     for finding in found:
@@ -199,14 +234,18 @@ def _merged(text: str, found: list[Finding]) -> list[Finding]:
     ]
 
 
-def _around(text: str, finding: Finding, spans: Sequence[tuple[int, int]]) -> Finding:
+def _beside(text: str, finding: Finding, fixed: Sequence[Placeholder]) -> Finding | None:
+    """A finding grown around the placeholders that it touches; `None` for one inside a placeholder."""
     start, end = finding.start, finding.end
-    for s, e in spans:
-        if s < end and start < e:
-            start, end = min(start, s), max(end, e)
-    return (
-        finding if (start, end) == (finding.start, finding.end) else Finding(start, end, finding.cls, text[start:end])
-    )
+    at = bisect_right(fixed, start, key=lambda place: place.end)
+    while at < len(fixed) and fixed[at].start < end:
+        if fixed[at].start <= finding.start and finding.end <= fixed[at].end:
+            return None
+        start, end = min(start, fixed[at].start), max(end, fixed[at].end)
+        at += 1
+    if (start, end) == (finding.start, finding.end):
+        return finding
+    return Finding(start, end, finding.cls, text[start:end])
 
 
 def _with_digits(text: str, finding: Finding, limit: int) -> Finding:

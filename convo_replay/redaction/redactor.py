@@ -39,6 +39,9 @@ from convo_replay.redaction.detect import Secret
 from convo_replay.redaction.values import Values
 from convo_replay.standins import STAND_IN
 
+_SMALL = 1024
+"""Bytes of a message up to which it is its own key; hashing a small one costs more than comparing it."""
+
 
 class Redactor:
     """Redacts the exchanges of one conversation; safe to use from several threads.
@@ -307,7 +310,7 @@ def _digest(value: Any, sight: Callable[[str], None] | None = None) -> bytes:
     data = _dumped(value)
     if sight is not None and (b"redacted-" in data or placeholders.OPAQUE_MARK.encode() in data):
         sight(data.decode("utf-8"))
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return data if len(data) <= _SMALL else hashlib.blake2b(data, digest_size=32).digest()
 
 
 def _credentials_in_body(value: Any) -> Iterator[tuple[str, str]]:

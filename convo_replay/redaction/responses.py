@@ -13,7 +13,7 @@ from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
 from convo_replay.redaction import json_text, streams
-from convo_replay.redaction.values import Values
+from convo_replay.redaction.values import Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
 _STREAM_STARTS = (b"data:", b"event:", b": ", b"id:", b"retry:", _BOM + b"data:", _BOM + b"event:")
@@ -27,8 +27,8 @@ def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[C
     if b"redacted-" in body:
         values.sight(body.decode("utf-8", "replace"))
     if content_type.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
-        raws = [event.raw for event in sse.split(body)]
-        return _rechunked(chunks, raws, _events(raws, values))
+        events = sse.split(body)
+        return _rechunked(chunks, [event.raw for event in events], _events(events, values))
     lines = body.splitlines(keepends=True) if body[:1] == b"{" else []
     if len(lines) > 1 and lines[0].rstrip().endswith(b"}") and lines[1][:1] == b"{":
         return _rechunked(chunks, lines, _lines(lines, values))
@@ -36,14 +36,21 @@ def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[C
     return list(chunks) if made == body else [Chunk(chunks[-1].at, made)]
 
 
-def _events(raws: Sequence[bytes], values: Values) -> list[bytes]:
-    datas = [_data(raw) for raw in raws]
+def _events(events: Sequence[sse.Event], values: Values) -> Sequence[bytes]:
+    raws = [event.raw for event in events]
+    datas = [_data(event) for event in events]
+    parsed = [_parsed(data) for data in datas]
+    # What stands in no single event may still stand in several together.
+    pieces, changed = values.joined([value for value, _ in parsed])
+    if not changed and not values.may_hold(b"".join(raws).decode("utf-8", "replace")):
+        return raws
     made = []
-    for raw, data, new in zip(raws, datas, _together(datas, values), strict=True):
+    for raw, data, (value, tail) in zip(raws, datas, parsed, strict=True):
         if data is None and b"data:" in raw:
             made.append(values.data(raw))  # no UTF-8
             continue
-        lines = streams.lines(raw if new == data else streams.with_data(raw, new or ""))
+        new = None if data is None else _edited(data, value, tail, pieces, values)
+        lines = streams.lines(raw if new is None or new == data else streams.with_data(raw, new))
         made.append(b"".join([start + (text if start else values.data(text)) + end for start, text, end in lines]))
     return made
 
@@ -53,7 +60,11 @@ def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
         texts = [line.decode("utf-8") for line in lines]
     except UnicodeDecodeError:
         return [values.data(line) for line in lines]
-    return [(new or "").encode() for new in _together(texts, values)]
+    parsed = [_parsed(text) for text in texts]
+    pieces, _ = values.joined([value for value, _ in parsed])
+    return [
+        _edited(text, value, tail, pieces, values).encode() for text, (value, tail) in zip(texts, parsed, strict=True)
+    ]
 
 
 def _document(body: bytes, values: Values) -> bytes:
@@ -62,27 +73,20 @@ def _document(body: bytes, values: Values) -> bytes:
     except ValueError:
         return values.data(body)
     # A list may be a stream in one array: Gemini without `alt=sse`.
-    made = values.value(value, values.joined(value) if isinstance(value, list) else None)
+    pieces = values.joined(value)[0] if isinstance(value, list) else None
+    made = values.value(value, pieces)
     return body if made is value else json_text.edit(body.decode("utf-8"), value, made).encode()
 
 
-def _together(datas: Sequence[str | None], values: Values) -> list[str | None]:
-    """The data of events, redacted as one stream."""
-    parsed = [_parsed(data) for data in datas]
-    pieces = values.joined([value for value, _ in parsed])
-    made: list[str | None] = []
-    for data, (value, tail) in zip(datas, parsed, strict=True):
-        if data is None:
-            made.append(None)
-        elif value is None:
-            made.append(values.string(data))
-        else:
-            new = values.value(value, pieces)
-            text, closers, rest = tail or (data, "", "")
-            if new is not value:
-                text = json_text.edit(text + closers, value, new).removesuffix(closers)
-            made.append(text + values.string(rest))
-    return made
+def _edited(data: str, value: Any, tail: _Tail | None, pieces: Pieces, values: Values) -> str:
+    """The data of one event, of the value `value` (`None` where it is no JSON)."""
+    if value is None:
+        return values.string(data)
+    new = values.value(value, pieces)
+    text, closers, rest = tail or (data, "", "")
+    if new is not value:
+        text = json_text.edit(text + closers, value, new).removesuffix(closers)
+    return text + values.string(rest)
 
 
 _Tail = tuple[str, str, str]
@@ -104,12 +108,15 @@ def _parsed(data: str | None) -> tuple[Any, _Tail | None]:
         return None, None
 
 
-def _data(raw: bytes) -> str | None:
-    found = [text for start, text, _ in streams.lines(raw) if start]
-    try:
-        return b"\n".join(found).decode("utf-8") if found else None
-    except UnicodeDecodeError:
-        return None
+def _data(event: sse.Event) -> str | None:
+    """The event's data, `None` where it has none or where its bytes are no UTF-8."""
+    data = event.data
+    if data is not None and "\ufffd" in data:
+        try:
+            event.raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+    return data
 
 
 def _rechunked(chunks: Sequence[Chunk], raws: Sequence[bytes], made: Sequence[bytes]) -> list[Chunk]:

@@ -19,6 +19,8 @@ _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found 
 
 Span = tuple[int, int, str]
 """(start, end, placeholder)."""
+Pieces = Mapping[tuple[int, str], str]
+"""(id of an object, field) → what the string there becomes, where that was decided in a joined value."""
 
 
 class Values:
@@ -73,8 +75,8 @@ class Values:
         made = self.string(text)
         return data if made is text else made.encode(encoding)
 
-    def value(self, value: Any, pieces: Mapping[tuple[int, str], str] | None = None) -> Any:
-        """A JSON value. `pieces`: (id of an object, field) → what was decided in a joined value."""
+    def value(self, value: Any, pieces: Pieces | None = None) -> Any:
+        """A JSON value."""
         if isinstance(value, str):
             return self.string(value)
         if isinstance(value, list):
@@ -99,7 +101,7 @@ class Values:
             made[name] = out
         return made if changed else value
 
-    def _field(self, owner: dict[str, Any], key: str, held: str, pieces: Mapping[tuple[int, str], str] | None) -> str:
+    def _field(self, owner: dict[str, Any], key: str, held: str, pieces: Pieces | None) -> str:
         if pieces is not None and (id(owner), key) in pieces:
             return pieces[id(owner), key]
         return self.whole(held) if opaque.is_opaque(key, held, owner) else self.string(held)
@@ -127,22 +129,29 @@ class Values:
         known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False)
         return bool(known) or opaque.identifies(data)
 
-    def joined(self, values: Sequence[Any]) -> dict[tuple[int, str], str]:
-        """(id of the object, field) → text, for every piece in `values` of a value that came in pieces."""
+    def joined(self, values: Sequence[Any]) -> tuple[Pieces, bool]:
+        """What becomes of the pieces in `values`, decided in the values they make up, and whether any changes."""
         groups: dict[tuple[Any, ...], list[streams.Piece]] = {}
         for value in values:
             for piece in streams.pieces(value):
                 groups.setdefault(piece.address, []).append(piece)
         made: dict[tuple[int, str], str] = {}
+        changed = False
         for group in groups.values():
             texts = [piece.text for piece in group]
             if _is_opaque(group, "".join(texts)):
                 becomes = self._opaque_pieces(texts)
             else:
                 becomes = streams.write_back(texts, self.spans)
+            same = texts == becomes
+            changed = changed or not same
             for piece, text in zip(group, becomes, strict=True):
-                made[id(piece.owner), piece.field] = piece.text if text == piece.text else text
-        return made
+                made[id(piece.owner), piece.field] = piece.text if same or text == piece.text else text
+        return made, changed
+
+    def may_hold(self, text: str) -> bool:
+        """Whether anything could be found in `text`; generous."""
+        return self.detector.may_hold(text) or any(value in text for value in self.local)
 
     def _opaque_pieces(self, texts: list[str]) -> list[str]:
         whole = "".join(texts)
