@@ -18,6 +18,11 @@ _TELLING = re.compile(
     r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)|BEARER|COOKIE|SIGNATURE|WEBHOOK|(?:^|_)(?:PASS|PAT|PWD)$",
     re.IGNORECASE,
 )
+# A name that ends so holds the thing itself, not a setting of it: words in it are a passphrase.
+_THE_VALUE = re.compile(
+    r"(?:KEY|TOKEN|SECRET|PASS|PASSWORD|PASSWD|PWD|PASSPHRASE|CREDENTIALS?)(?:_?\d+)?$", re.IGNORECASE
+)
+_PASSWORD = re.compile(r"(?:PASS|PASSWORD|PASSWD|PWD|PASSPHRASE)(?:_?\d+)?$", re.IGNORECASE)
 _NO_SECRET_NAMES = frozenset({
     "SSH_AUTH_SOCK", "XAUTHORITY", "GPG_KEY", "GPG_KEYS", "KEYBOARD", "KEYMAP", "KEYTIMEOUT", "XKB_DEFAULT_LAYOUT",
     "TOKENIZERS_PARALLELISM", "GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS", "PWD", "OLDPWD",
@@ -27,6 +32,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _URL_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:([^/?#\s@]+)@")
 _PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|\\\\")
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_. ,:;/][A-Za-z]+)*")
+_WORD = re.compile(r"[A-Z]?[a-z]{1,15}|[A-Z]{1,15}")
 _NUMBER = re.compile(r"[-+]?[\d.,_:\sTZ-]+")
 
 
@@ -39,22 +45,24 @@ def credentials(environ: Mapping[str, str]) -> Iterator[str]:
                 yield password
                 if unquote(password) != password:
                     yield unquote(password)
-        if _TELLING.search(name) and name.upper() not in _NO_SECRET_NAMES and is_credential(value):
+        if _TELLING.search(name) and name.upper() not in _NO_SECRET_NAMES and is_credential(name, value):
             yield value
 
 
-def is_credential(value: str) -> bool:
+def is_credential(name: str, value: str) -> bool:
     """Whether a value under a telling name is a secret, and no path, URL, word, number or stand-in."""
-    if len(value) < LEAST or _URL.match(value) or _PATH.match(value):
+    if len(value) < LEAST or STAND_IN in value or _URL.match(value) or _PATH.match(value):
         return False
+    if _PASSWORD.search(name):
+        return True
+    if _THE_VALUE.search(name):
+        return not _NUMBER.fullmatch(value) and not _WORD.fullmatch(value)
     return not is_plain(value)
 
 
 def is_plain(value: str) -> bool:
     """Words, numbers, booleans, and what stands in for a key: replacing them would damage texts."""
-    if STAND_IN in value or value.startswith("redacted-"):
-        return True
-    if _NUMBER.fullmatch(value):
+    if STAND_IN in value or value.startswith("redacted-") or _NUMBER.fullmatch(value):
         return True
     # Random letters without a digit exist; but they mix cases inside a word, and words do not.
     return _WORDS.fullmatch(value) is not None and not re.search(r"[a-z][A-Z].*[a-z][A-Z]", value)

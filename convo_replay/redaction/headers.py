@@ -67,6 +67,7 @@ IDS = {
 
 _CREDENTIAL = re.compile(r"auth|api-?key|token|secret|password|credential|(?:^|-)key$", re.IGNORECASE)
 _NO_CREDENTIAL = re.compile(r"ratelimit|priority|anthropic-fast|bedrock|token-count|idempotency|tokens", re.IGNORECASE)
+_TELLING = frozenset({"cookie", "set-cookie", "cf-ray", "user-agent"})
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\s+(?=\S)")
 LEAST = 8
 _NO_SECRETS = frozenset({
@@ -85,6 +86,13 @@ def kept(name: str, body: Body, *, response: bool) -> bool:
     if name == _REQUEST_TYPE:
         return isinstance(body, (Text, Binary, Blob))
     return name in REQUEST_KEPT
+
+
+def tells(name: str) -> bool:
+    """Whether a header gives away who or where: one that may not be in a cassette, whoever put it there."""
+    if name in _TELLING or name.startswith("x-stainless-"):
+        return True
+    return _CREDENTIAL.search(name) is not None and _NO_CREDENTIAL.search(name) is None
 
 
 def credentials(headers: Headers) -> Iterator[tuple[str, str]]:

@@ -185,7 +185,7 @@ class Redactor:
                 made.append((name, urls.redact(value, values.string, values.place)))
             elif headers.kept(name, body, response=response):
                 made.append((name, values.string(value)))
-            elif values.probe is not None:
+            elif values.probe is not None and headers.tells(name):
                 values.probe.append("header")
         return given if tuple(made) == given else tuple(made)
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from convo_replay.redaction.opaque import FIELDS as OPAQUE_FIELDS
 
@@ -30,8 +29,7 @@ _INDEXES = ("index", "output_index", "content_index", "summary_index", "choice_i
 _SAME = {"content_block_start": "content_block_delta"}
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A string in an event that is part of a value: `owner[field] == text`."""
 
     address: tuple[Any, ...]
@@ -54,8 +52,10 @@ def pieces(value: Any) -> list[Piece]:
 
 
 def _collect(value: dict[str, Any], path: tuple[Any, ...], under: str, found: list[Piece]) -> None:
-    indexes = tuple([(name, value[name]) for name in _INDEXES if isinstance(value.get(name), int)])
-    here = path + indexes if indexes else path
+    here = path
+    for name in _INDEXES:
+        if name in value and isinstance(value[name], int):
+            here += (name, value[name])
     for key, item in value.items():
         if isinstance(item, str):
             if key in _ACCUMULATING or (under == "delta" and key not in _FIXED):

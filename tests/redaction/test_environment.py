@@ -19,6 +19,11 @@ SECRETS = [
     ("X_API_KEY", "AbCdEfGhIjKlMnOpQr"),
     ("SLACK_WEBHOOK_KEY", "B0123456789abcdef"),
 ]
+SECRETS += [
+    ("DB_PASSWORD", "correct horse battery staple"),
+    ("ADMIN_PASSWORD", "123456789012"),
+    ("MY_API_KEY", "super-secret-words"),
+]
 SETTINGS = [
     ("SSH_AUTH_SOCK", "/tmp/ssh-XXXX/agent.1234"),
     ("GPG_KEY", "A035C8C19219BA821ECEA86B64E628F8D684696D"),
@@ -33,7 +38,8 @@ SETTINGS = [
     ("WINDOWS_KEY_PATH", "C:\\Users\\ada\\key1.pem"),
     ("SECRET_BACKEND", "vault-kubernetes"),
     ("OPENAI_API_KEY", "sk-convo-replay-stand-in"),
-    ("API_KEY", "your-api-key-here"),
+    ("SECRET_MODE", "aws-secrets-manager"),
+    ("TOKEN", "undocumented"),
     ("SHORT_TOKEN", "abc123"),
     ("PATH", "/usr/bin:/bin:/home/ada/k3y"),
     ("HOME", "/home/ada-lovelace-1815"),

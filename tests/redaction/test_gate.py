@@ -60,6 +60,11 @@ def test_a_leak_is_named_by_class_and_place(exchange: Exchange, places: list[tup
     assert KEY not in repr(expected)
 
 
+def test_a_harmless_header_that_someone_put_there_is_no_leak() -> None:
+    exchange = _exchange(headers=(("x-note", "kept by before_record"), ("anthropic-version", "2026-10-21")))
+    assert leaks([exchange], Redactor()) == []
+
+
 def test_looking_names_and_changes_nothing() -> None:
     redactor = Redactor()
     body = Json([{"type": "thinking", "thinking": KEY, "signature": "x"}])
