@@ -68,7 +68,7 @@ def main() -> int:
     check("bytes, 200 turns over 50, beyond proportional", abs(sizes[200] / sizes[50] / 4 - 1), 0.05)
     check("our calls to load, 200 turns over 50", loads[200] / loads[50], 4.8)
     # A request has to be read to be matched: turn k sends 2k + 1 messages, a conversation n² of them.
-    check("our calls to replay 200 turns, per message sent", replays[200] / 200**2, 20)
+    check("our calls to replay 200 turns, per message sent", replays[200] / 200**2, 8)
     check("trust stores read in replay", len(read), 0)
     return 1 if failed else 0
 
