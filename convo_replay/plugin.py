@@ -117,9 +117,11 @@ def _stand_in(config: pytest.Config) -> None:
 
 def record_mode(config: pytest.Config) -> str:
     """The record mode that command line and ini give the session; a marker may say otherwise."""
-    said = config.getoption("--convo-record", default=None)
-    if said is not None:
-        return str(said)
+    # While conftests are loaded, options are known but not yet the config's.
+    for options in (config.option, config.known_args_namespace):
+        said = getattr(options, "convo_record", None)
+        if said is not None:
+            return str(said)
     return "none" if os.environ.get("CI") else _choice(config, "convo_record", RECORD_MODES) or "none"
 
 

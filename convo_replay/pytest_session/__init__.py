@@ -21,6 +21,7 @@ from typing import Any, TypeVar, cast
 import pytest
 from _pytest.outcomes import Exit
 
+from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
 from convo_replay.plugin import is_convo
@@ -102,9 +103,10 @@ class PytestSession:
             with said_by_pytest():
                 self.close(conversation, context.run, failed=run.failed)
 
-    def conversation(self, path: Path, config: Any, owner: str) -> Conversation:
+    def conversation(self, path: Path, config: Config, owner: str, rerecord: str = "") -> Conversation:
+        """A conversation on the session's budget; it is not open yet."""
         budget = SessionBudget(config.max_requests, self.live_requests)
-        return Conversation(path, config, owner=owner, budget=budget)
+        return Conversation(path, config, owner=owner, budget=budget, rerecord=rerecord)
 
     def close(self, conversation: Conversation, run: Callable[[Callable[[], None]], None], *, failed: bool) -> None:
         """Closes and saves a conversation, and counts it."""
@@ -146,7 +148,7 @@ class PytestSession:
         failure = run.failure
         if failure is not None and not run.reported:
             run.reported.add(when)
-            raise failure.with_traceback(failure.__traceback__)
+            raise failures.beside(failure, [raised] if raised is not None else [])
         if raised is not None and run.reported:
             # The conversation raises its failure again for each later request; that is no news.
             raised = failures.without(raised, self._is_again)
@@ -166,21 +168,34 @@ class PytestSession:
         if run is not None and (report.when == "call" or (report.when == "setup" and report.skipped)):
             run.failed = report.failed
         if report.failed:
-            failure = run.failure if run is not None and report.when in run.reported else None
             raised = call.excinfo.value if call.excinfo else None
-            failure = failure or failures.find(raised)
+            failure = failures.find(raised)
+            if failure is None and run is not None and run.failure is not None and report.when in run.reported:
+                failure = failures.beside(run.failure, [raised] if raised is not None else [])  # unittest's own
             if failure is not None:
-                besides = None if raised is None or raised is failure else report.longrepr
-                report.longrepr = failures.longrepr(failure, self.config.rootpath, besides)
+                report.longrepr = failures.longrepr(failure, item)
         return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        worker_output = getattr(self.config, "workeroutput", None)
+        if worker_output is not None:
+            worker_output["convo_sums"] = self.tally.sums()
 
     # -- fixtures of a wider scope ------------------------------------------------------------------
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Generator[None, T, T]:
-        if not self.wide.covers(fixturedef, request):
+        __tracebackhide__ = True
+        if self.wide.covers(fixturedef, request):
+            return (yield from self.wide.setup(fixturedef, request))
+        if not is_convo(request._pyfuncitem):
             return (yield)
-        return (yield from self.wide.setup(fixturedef, request))
+        before = len(fixturedef._finalizers)
+        try:
+            return (yield)
+        finally:
+            fixturedef.addfinalizer(lambda: failures.raise_one(failures.finalize(fixturedef, before)))
 
 
 @contextlib.contextmanager

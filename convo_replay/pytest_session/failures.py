@@ -9,18 +9,20 @@ from __future__ import annotations
 import linecache
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 from _pytest._code.code import (  # the only types of a `longrepr` that pass through xdist
+    ExceptionRepr,
     ReprEntry,
     ReprExceptionInfo,
     ReprFileLocation,
     ReprTraceback,
 )
-from _pytest.outcomes import Failed
+from _pytest.outcomes import Exit, Failed
 
 from convo_replay import errors
 from convo_replay.errors import CassetteMiss, ConvoFailure, InvalidTurn
@@ -38,6 +40,8 @@ class _Reported(ConvoFailure, Failed):
     def __init__(self, msg: str | None = None, pytrace: bool = True) -> None:
         super().__init__(msg, pytrace)
         self.places: list[Place] = list(_places(sys._getframe(1)))[::-1]
+        self.besides: list[BaseException] = []
+        """What else was raised in the phase that fails with this."""
 
 
 def _named(kind: type[ConvoFailure]) -> type[ConvoFailure]:
@@ -74,6 +78,47 @@ def find(error: BaseException | None) -> ConvoFailure | None:
     return None
 
 
+def is_ours(error: BaseException) -> bool:
+    """Whether an exception is a failure of ours, or what somebody made of one."""
+    return isinstance(error, ConvoFailure) or isinstance(error.__cause__, ConvoFailure)
+
+
+def beside(failure: ConvoFailure, raised: Iterable[BaseException]) -> ConvoFailure:
+    """The failure, which remembers what else was raised."""
+    if isinstance(failure, _Reported):
+        failure.besides += [rest for error in raised if (rest := without(error, is_ours))]
+    return failure
+
+
+def finalize(fixturedef: pytest.FixtureDef[Any], down_to: int) -> list[BaseException]:
+    """Runs the finalizers of a fixture but for the first `down_to`; returns what they raised.
+
+    pytest raises a group where several fail. One that holds a failure of ours is no `Exception`, and
+    then it runs no further finalizer of any fixture (pytest 9.2, `SetupState.teardown_exact`).
+    """
+    raised: list[BaseException] = []
+    while len(fixturedef._finalizers) > down_to:
+        try:
+            fixturedef._finalizers.pop()()
+        except (KeyboardInterrupt, Exit):
+            raise
+        except BaseException as error:
+            raised.append(error)
+    return raised
+
+
+def raise_one(raised: Sequence[BaseException]) -> None:
+    """Raises what was raised as one exception: a failure of ours before all others."""
+    __tracebackhide__ = True
+    ours = next((found for error in raised if (found := find(error))), None)
+    if ours is not None:
+        raise beside(ours, raised)
+    if len(raised) == 1:
+        raise raised[0]
+    if raised:
+        raise BaseExceptionGroup("errors while tearing down a fixture", raised[::-1])
+
+
 def without(error: BaseException, unwanted: Callable[[BaseException], bool]) -> BaseException | None:
     """An exception less the parts of a group for which `unwanted(part)` holds; `None` if nothing is left."""
     if unwanted(error):
@@ -84,12 +129,9 @@ def without(error: BaseException, unwanted: Callable[[BaseException], bool]) -> 
     return error
 
 
-def longrepr(failure: ConvoFailure, rootpath: Path, besides: object = None) -> ReprExceptionInfo:
-    """What a report shows: the text, the calls of the user's code that led there, what else was raised.
-
-    Args:
-        besides: the representation of another exception of the same phase, if there was one.
-    """
+def longrepr(failure: ConvoFailure, item: pytest.Item) -> ReprExceptionInfo:
+    """What a report shows: the text, the calls of the user's code that led there, what else was raised."""
+    rootpath = item.config.rootpath
     places: list[Place] = getattr(failure, "places", [])
     text = str(failure)
     lines = text.splitlines() or [""]
@@ -100,10 +142,13 @@ def longrepr(failure: ConvoFailure, rootpath: Path, besides: object = None) -> R
         source = linecache.getline(file, line).strip()
         location = ReprFileLocation(_shown(file, rootpath), line, f"in {function}")
         entries.append(ReprEntry([f"    {source}"] if source else [], None, None, location, "short"))
-    if besides is not None and isinstance(getattr(besides, "reprtraceback", None), ReprTraceback):
-        title = "E   The same phase raised, too:"
-        entries.append(ReprEntry(["", title], None, None, None, "short"))
-        entries += besides.reprtraceback.reprentries  # type: ignore[attr-defined]
+    for error in getattr(failure, "besides", ()):
+        shown = item.repr_failure(pytest.ExceptionInfo.from_exception(error))
+        entries.append(ReprEntry(["", "E   The same phase raised, too:"], None, None, None, "short"))
+        if isinstance(shown, ExceptionRepr):
+            entries += shown.reprtraceback.reprentries
+        else:
+            entries.append(ReprEntry([f"E   {line}" for line in str(shown).splitlines()], None, None, None, "short"))
     file, line, _ = places[-1] if places else ("", 0, "")
     crash = ReprFileLocation(_shown(file, rootpath), line, lines[0])
     return ReprExceptionInfo(ReprTraceback(entries, None, "short"), crash)

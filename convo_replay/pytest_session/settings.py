@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from convo_replay.cassette import cassette_path
+from convo_replay.cassette import default_path
 from convo_replay.config import Config, settings
 
 MARKER_SETTINGS = (
@@ -88,30 +88,29 @@ def owner_of(item: pytest.Item) -> str:
     return f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
 
 
-def cassette_dir(config: pytest.Config) -> Path | None:
-    """`convo_cassette_dir`, relative to the ini file; `None` for `cassettes/` beside each test file."""
-    said = config.getini("convo_cassette_dir")
-    if not said:
-        return None
-    return (config.inipath.parent if config.inipath else config.rootpath) / said
-
-
 def cassette_of(item: pytest.Item, marker: Mapping[str, Any]) -> Path:
     """The path of a test's cassette. One named by the marker is relative to the test's file."""
     named = marker.get("cassette")
     if named is not None:
-        return item.path.parent / named
-    return default_cassette(item.config, item.path, _names(item))
+        return item.path.parent / Path(named)
+    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    name = getattr(item, "originalname", item.name)
+    param = item.name[len(name) + 1 : -1] if item.name.startswith(f"{name}[") else None
+    return _default(item.config, item.path, classes, name, param)
 
 
-def default_cassette(config: pytest.Config, file: Path, name: str) -> Path:
-    """`cassettes/<module>/<name>.yaml` beside `file`, or under `convo_cassette_dir`."""
-    return cassette_path(file, name, cassette_dir(config))
+def cassette_of_fixture(config: pytest.Config, file: Path, name: str, param: str | None) -> Path:
+    """The path of a fixture's cassette: as if it were a test of the file that defines it."""
+    return _default(config, file, (), name, param)
 
 
-def _names(item: pytest.Item) -> str:
-    parts = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    return ".".join([*parts, item.name])
+def _default(config: pytest.Config, file: Path, classes: Sequence[str], name: str, param: str | None) -> Path:
+    said = config.getini("convo_cassette_dir")
+    if said:
+        directory = (config.inipath.parent if config.inipath else config.rootpath) / str(said)
+    else:
+        directory = file.parent / "cassettes"
+    return default_path(directory, file.stem, classes, name, param)
 
 
 def collection_problems(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:

@@ -12,10 +12,11 @@ Markers speak for tests, so they do not reach it: it is told by the command line
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from _pytest.compat import NOTSET
 from _pytest.fixtures import SubRequest
+from _pytest.outcomes import Exit
 
 from convo_replay.errors import ConvoFailure
 from convo_replay.plugin import is_convo
@@ -68,47 +70,53 @@ class WideFixtures:
             config = settings.effective(self._session.config, self._config_for(fixturedef, request))
         except ValueError as error:
             pytest.fail(f"{owner}: {error}", pytrace=False)
-        path = settings.default_cassette(self._session.config, file, _readable(fixturedef, request))
-        conversation = self._session.conversation(path, config, owner)
+        path = settings.cassette_of_fixture(self._session.config, file, *_readable(fixturedef, request))
+        rerecord = f"pytest {shlex.quote(request._pyfuncitem.nodeid)} --convo-record=rewrite"
+        conversation = self._session.conversation(path, config, owner, rerecord)
         region = _Region(conversation)
+        before = len(fixturedef._finalizers)
         passed = False
 
-        def close() -> None:
+        def tear_down() -> None:
             __tracebackhide__ = True
-            region.leave()
-            reported = conversation.failure in self.failures
-            self._close(region, failed=not passed or conversation.failure is not None)
-            if not reported:
-                self._raise_failure(conversation)
+            raised: list[BaseException] = []
+            try:
+                with region:
+                    raised += failures.finalize(fixturedef, before)
+                failure = conversation.failure
+                if failure in self.failures:  # told when the fixture was set up
+                    raised = [rest for error in raised if (rest := failures.without(error, failures.is_ours))]
+                elif failure is not None:
+                    self.failures.add(failure)
+                    raised.append(failure)
+            finally:
+                try:
+                    self._close(region, failed=not passed or conversation.failure is not None)
+                except pytest.fail.Exception as error:
+                    raised.append(error)
+            failures.raise_one(raised)
 
-        fixturedef.addfinalizer(close)  # the first to be added is the last to run
-        region.enter()
         try:
-            value = yield
-            self._raise_failure(conversation)
+            with region:
+                value = yield
+            if conversation.failure is not None:
+                raise conversation.failure
             passed = True
             return value
         except BaseException as error:
             failure = conversation.failure
-            if failure is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
-                # pytest would hand the swallowed failure's value to the next test, or not know the group.
+            if failure is not None and not isinstance(error, (KeyboardInterrupt, Exit)):
+                # Every test that needs the fixture fails with it, although the fixture swallowed it, or
+                # pytest does not know what it made of it.
                 self.failures.add(failure)
                 fixturedef.cached_result = (None, fixturedef.cache_key(request), (failure, failure.__traceback__))
                 if failure is not error:
-                    raise failure from error
-            elif fixturedef.cached_result is None:
-                region.leave()
-                self._close(region, failed=True)  # interrupted: pytest runs no finalizer of this fixture
+                    raise failures.beside(failure, [error]) from None
+            elif fixturedef.cached_result is None:  # interrupted: pytest runs no finalizer of this fixture
+                self._close(region, failed=True)
             raise
         finally:
-            region.leave()
-            fixturedef.addfinalizer(region.enter)
-
-    def _raise_failure(self, conversation: Conversation) -> None:
-        __tracebackhide__ = True
-        if conversation.failure is not None:
-            self.failures.add(conversation.failure)
-            raise conversation.failure
+            fixturedef.addfinalizer(tear_down)
 
     def _close(self, region: _Region, *, failed: bool) -> None:
         from convo_replay.pytest_session import said_by_pytest
@@ -139,20 +147,18 @@ class _Region:
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self._context: Context = copy_context()
-        self._active: contextlib.ExitStack | None = None
+        self._active: AbstractContextManager[None]
 
     def run(self, function: Callable[[], None]) -> None:
         self._context.run(function)
 
-    def enter(self) -> None:
-        if self._active is None:
-            self._active = contextlib.ExitStack()
-            self._context.run(self._active.enter_context, self.conversation.activate())
+    def __enter__(self) -> None:
+        self._active = self.conversation.activate()
+        self._context.run(self._active.__enter__)
 
-    def leave(self) -> None:
-        if self._active is not None:
-            active, self._active = self._active, None
-            self._context.run(active.close)
+    def __exit__(self, *error: object) -> None:
+        # Not told of the exception: `activate` only ends, whatever ended it.
+        self._context.run(self._active.__exit__, None, None, None)
 
 
 def _inside(baseid: str, outer: str) -> bool:
@@ -176,7 +182,8 @@ def _home(fixturedef: pytest.FixtureDef[Any], request: Any, config: pytest.Confi
         else:  # an installed plugin's
             name = str(getattr(fixturedef.func, "__module__", file.stem))
             file = config.rootpath / f"{name.rpartition('.')[2]}.py"
-    name = f"{name}::{_readable(fixturedef, request)}"
+    argname, param = _readable(fixturedef, request)
+    name = f"{name}::{argname}" + ("" if param is None else f"[{param}]")
     where = request.node.nodeid
     if where not in ("", ".", fixturedef.baseid):
         name += f" for {where}"
@@ -190,18 +197,19 @@ def _defining_file(function: Any, default: Path) -> Path:
         return default
 
 
-def _readable(fixturedef: pytest.FixtureDef[Any], request: Any) -> str:
-    """The fixture's name with its parameter, as pytest would show it, and its class where it has one."""
+def _readable(fixturedef: pytest.FixtureDef[Any], request: Any) -> tuple[str, str | None]:
+    """The fixture's name, and its parameter as pytest would show it, if it has one."""
     xunit = _XUNIT.match(fixturedef.argname)
     name = xunit[1] if xunit else fixturedef.argname
     if not hasattr(request, "param"):
-        return name
+        return name, None
     index, ids = request.param_index, fixturedef.ids
     shown: Any = None
     if callable(ids):
         shown = ids(request.param)
     elif ids is not None and index < len(ids):
         shown = ids[index]
-    if shown is None and isinstance(request.param, (str, int, float, bool, type(None))):
-        shown = request.param
-    return f"{name}[{name + str(index) if shown is None else shown}]"
+    if shown is None:
+        plain = isinstance(request.param, (str, int, float, bool, type(None)))
+        shown = request.param if plain else f"{name}{index}"
+    return name, str(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import pytest
 from upstream import Upstream
 
 AGENT = """
+import os
 import httpx
 
 def _request(text, scenario):
@@ -34,6 +36,7 @@ class Project:
         self.pytester = pytester
         self.path = pytester.path
         self.upstream = upstream
+        self._writes = 0
         self.write("agent.py", AGENT)
         self.ini()
 
@@ -41,6 +44,8 @@ class Project:
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        self._writes += 1  # compiled files go by the second
+        os.utime(path, (1_800_000_000 + self._writes,) * 2)
 
     def ini(self, *lines: str) -> None:
         head = ["[pytest]", "pythonpath = ."]
@@ -72,11 +77,16 @@ def scripted_upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def project(
-    pytester: pytest.Pytester, scripted_upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
+    scripted_upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Project]:
     for name in ("CI", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UPSTREAM", scripted_upstream.url().rpartition("/")[0])
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp() / "pycache"))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     scripted_upstream.clear()
     yield Project(pytester, scripted_upstream)

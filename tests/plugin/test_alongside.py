@@ -40,7 +40,16 @@ def test_workers_write_one_file_and_none_is_lost(project, mode):
     result.stdout.fnmatch_lines(["*= convo =*", "15 live requests in 15 turns*"])
     project.sent()
     project.run(plugins=("asyncio", "anyio", "randomly")).assert_outcomes(passed=11)
-    project.run("-k", "test_anyio or 3", plugins=("asyncio", "anyio")).assert_outcomes(passed=4, deselected=7)
+    assert project.sent() == []
+
+
+def test_each_test_alone_replays_from_a_shared_file(project):
+    project.write("test_it.py", MANY)
+    project.run("--convo-record=once", plugins=("asyncio", "anyio")).assert_outcomes(passed=11)
+    project.sent()
+    for name, count in {"test_anyio": 1, "test_sync and 3": 1, "test_strict": 1}.items():
+        result = project.run("-k", name, plugins=("asyncio", "anyio"))
+        result.assert_outcomes(passed=count, deselected=11 - count)
     assert project.sent() == []
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 pytest_plugins = ["pytester"]
 
 TEST = """
@@ -13,34 +11,36 @@ def test_it(convo):
 """
 
 
-@pytest.mark.parametrize("scope", ["function", "class", "module", "package", "session"])
-@pytest.mark.parametrize("value", ["{'repeats': True, 'max_requests': 3}", "Config(repeats=True, max_requests=3)"])
-def test_any_scope_a_dict_or_a_config(project, scope, value):
-    project.write(
-        "conftest.py",
-        f"import pytest\nfrom convo_replay.config import Config\n"
-        f"@pytest.fixture(scope='{scope}')\ndef convo_config(): return {value}\n",
-    )
-    project.write("test_it.py", TEST)
-    project.run().assert_outcomes(passed=1)
+def test_any_scope_a_dict_or_a_config(project):
+    values = {"dict": "{'repeats': True, 'max_requests': 3}", "config": "Config(repeats=True, max_requests=3)"}
+    for name, value in values.items():
+        for scope in ("function", "class", "module", "package", "session"):
+            project.write(
+                f"{name}_{scope}/conftest.py",
+                f"import pytest\nfrom convo_replay.config import Config\n"
+                f"@pytest.fixture(scope='{scope}')\ndef convo_config(): return {value}\n",
+            )
+            project.write(f"{name}_{scope}/test_{name}_{scope}.py", TEST)
+    project.run().assert_outcomes(passed=10)
 
 
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [
-        ("{'colour': 1}", "convo_config: there is no setting 'colour'; there are *record*"),
-        ("{'cassette': 'x'}", "convo_config: there is no setting 'cassette'"),
-        ("{'timing': 'slow'}", "convo_config: timing: *"),
-        ("None", "convo_config: expected a dict or a Config, got NoneType"),
-        ("1 / 0", "ZeroDivisionError: division by zero"),
-    ],
-)
-def test_a_wrong_one_is_an_error_of_the_set_up(project, value, says):
-    project.write("conftest.py", f"import pytest\n@pytest.fixture\ndef convo_config(): return {value}\n")
-    project.write("test_it.py", "def test_it(convo): pass\ndef test_other(): pass")
+WRONG = {
+    "{'colour': 1}": "convo_config: there is no setting 'colour'; there are *record*",
+    "{'cassette': 'x'}": "convo_config: there is no setting 'cassette'*",
+    "{'timing': 'slow'}": "convo_config: timing: *",
+    "None": "convo_config: expected a dict or a Config, got NoneType",
+    "1 / 0": "ZeroDivisionError: division by zero",
+}
+
+
+def test_a_wrong_one_is_an_error_of_the_set_up(project):
+    for number, value in enumerate(WRONG):
+        fixture = f"import pytest\n@pytest.fixture\ndef convo_config(): return {value}\n"
+        project.write(f"test_{number}.py", f"{fixture}def test_it(convo): pass\ndef test_other(): pass\n")
     result = project.run()
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines([f"E*{says}*"])
+    result.assert_outcomes(passed=len(WRONG), errors=len(WRONG))
+    for says in WRONG.values():
+        result.stdout.fnmatch_lines([f"*{says}"])
 
 
 def test_it_may_build_on_other_fixtures_and_on_itself(project):

@@ -50,7 +50,7 @@ class TestA:
     @pytest.mark.convo(record="live", timing="recorded")
     def test_it(self, convo):
         config = convo.config
-        assert (config.record, config.repeats, config.unplayed, config.timing) == ("all", True, "error", "recorded")
+        assert (config.record, config.repeats, config.unplayed, config.timing) == ("live", True, "error", "recorded")
 
 @pytest.mark.parametrize("mode", [pytest.param("none", marks=pytest.mark.convo(record="none")), "once"])
 def test_params(convo, mode):
@@ -80,23 +80,24 @@ def test_it(convo, word):
     project.run("-k", "b]").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(
-    ("marker", "says"),
-    [
-        ("'weather.yaml'", "expected settings by name, got the positional argument 'weather.yaml'"),
-        ("faults=['429']", "there is no setting 'faults'; there are *cassette*unplayed"),
-        ("max_requests=3", "there is no setting 'max_requests'"),
-        ("record='sometimes'", "record: Input should be 'none', 'once'*, got 'sometimes'"),
-        ("match_on=['colour']", "match_on: *'colour' is no matcher*"),
-        ("cassette=7", "cassette: expected a path, got 7"),
-    ],
-)
-def test_a_wrong_marker_is_a_collection_error_that_names_the_test(project, marker, says):
-    project.write("test_it.py", f"import pytest\n@pytest.mark.convo({marker})\ndef test_one(): pass")
+WRONG = {
+    "'weather.yaml'": "expected settings by name, got the positional argument 'weather.yaml'",
+    "faults=['429']": "there is no setting 'faults'; there are *cassette*unplayed",
+    "max_requests=3": "there is no setting 'max_requests'",
+    "record='sometimes'": "record: Input should be 'none', 'once'*, got 'sometimes'",
+    "match_on=['colour']": "match_on: *'colour' is no matcher*",
+    "cassette=7": "cassette: expected a path, got 7",
+}
+
+
+def test_a_wrong_marker_is_a_collection_error_that_names_the_test(project):
+    for number, marker in enumerate(WRONG):
+        project.write(f"test_{number}.py", f"import pytest\n@pytest.mark.convo({marker})\ndef test_one(): pass")
     result = project.run()
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*test_it.py::test_one: @pytest.mark.convo: {says}*"])
+    result.assert_outcomes(errors=len(WRONG))
+    for number, says in enumerate(WRONG.values()):
+        result.stdout.fnmatch_lines([f"*test_{number}.py::test_one: @pytest.mark.convo: {says}*"])
 
 
 def test_a_secret_in_a_wrong_marker_is_not_shown(project):
@@ -119,5 +120,5 @@ def pytest_collection_modifyitems(items):
     project.write("test_it.py", "from agent import ask\ndef test_good(): ask('one')\ndef test_bad(): pass")
     result = project.run()
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["E*test_it.py::test_bad: @pytest.mark.convo: expected settings by name*"])
+    result.stdout.fnmatch_lines(["*test_it.py::test_bad: @pytest.mark.convo: expected settings by name*"])
     assert project.cassettes() == ["cassettes/test_it/test_good.yaml"]

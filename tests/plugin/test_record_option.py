@@ -50,61 +50,56 @@ def test_without_a_cassette_a_test_fails_and_says_how_to_record(project):
     assert project.cassettes() == []
 
 
-@pytest.mark.parametrize(
-    ("where", "ci", "recorded"),
-    [
-        ("command line", True, True),
-        ("marker", True, True),
-        ("convo_config", True, False),
-        ("ini", True, False),
-        ("command line", False, True),
-        ("marker", False, True),
-        ("convo_config", False, True),
-        ("ini", False, True),
-    ],
-)
-def test_in_ci_only_what_is_said_explicitly_records(project, monkeypatch, where, ci, recorded):
+CONVO_CONFIG = "import pytest\n@pytest.fixture\ndef convo_config(): return {'record': 'once'}"
+
+
+@pytest.mark.parametrize("ci", [False, True])
+def test_in_ci_only_what_is_said_explicitly_records(project, monkeypatch, ci):
     if ci:
         monkeypatch.setenv("CI", "true")
-    project.write("test_it.py", TEST.replace("convo\n", "convo(record='once')\n") if where == "marker" else TEST)
-    if where == "convo_config":
-        project.write("conftest.py", "import pytest\n@pytest.fixture\ndef convo_config(): return {'record': 'once'}")
-    if where == "ini":
-        project.ini("convo_record = once")
-    result = project.run(*(["--convo-record=once"] if where == "command line" else []))
-    result.assert_outcomes(passed=int(recorded), failed=int(not recorded))
-    assert project.sent() == (["one"] if recorded else [])
+    project.write("a/test_marker.py", TEST.replace("convo\n", "convo(record='once')\n").replace("one", "marker"))
+    project.write("b/conftest.py", CONVO_CONFIG)
+    project.write("b/test_convo_config.py", TEST.replace("one", "config"))
+    project.write("c/test_ini.py", TEST.replace("one", "ini"))
+    recorded = project.run("a", "b")
+    recorded.assert_outcomes(passed=1 if ci else 2, failed=1 if ci else 0)
+    assert project.sent() == (["marker"] if ci else ["marker", "config"])
+    project.ini("convo_record = once")
+    project.run("c").assert_outcomes(passed=0 if ci else 1, failed=1 if ci else 0)
+    project.sent()
+    project.run("b", "c", "--convo-record=rewrite").assert_outcomes(passed=2)
+    assert project.sent() == ["config", "ini"]
 
 
-@pytest.mark.parametrize(
-    ("option", "marker", "convo_config", "ini", "mode"),
-    [
-        ("none", "all", "all", "all", "none"),
-        ("rewrite", "none", "none", "none", "rewrite"),
-        (None, "once", "none", "none", "once"),
-        (None, None, "new_episodes", "none", "new_episodes"),
-        (None, None, None, "all", "all"),
-        (None, None, None, None, "none"),
-    ],
-)
-def test_precedence(project, option, marker, convo_config, ini, mode):
+def test_precedence(project):
     project.write(
         "test_it.py",
-        f"""
+        """
 import pytest
 
 @pytest.fixture
-def convo_config():
-    return {{"record": "{convo_config}"}} if {convo_config is not None} else {{}}
+def convo_config(request):
+    said = request.node.get_closest_marker("config_says")
+    return {"record": said.args[0]} if said else {}
 
-@pytest.mark.convo(**({{"record": "{marker}"}} if {marker is not None} else {{}}))
-def test_one(convo):
-    assert convo.record == "{mode}"
+@pytest.mark.convo(record="once")
+@pytest.mark.config_says("new_episodes")
+def test_marker(convo):
+    print("heard", convo.record)
+
+@pytest.mark.config_says("new_episodes")
+def test_config(convo):
+    print("heard", convo.record)
+
+def test_ini(convo):
+    print("heard", convo.record)
 """,
     )
-    if ini:
-        project.ini(f"convo_record = {ini}")
-    project.run(*([f"--convo-record={option}"] if option else [])).assert_outcomes(passed=1)
+    project.ini("convo_record = all", "markers = config_says")
+    for args, heard in [([], ["once", "new_episodes", "all"]), (["--convo-record=none"], ["none"] * 3)]:
+        result = project.run(*args)
+        result.assert_outcomes(passed=3)
+        assert [line.split()[1] for line in result.outlines if line.startswith("heard ")] == heard
 
 
 def test_rewrite_replaces_and_live_keeps_no_cassette(project):

@@ -74,7 +74,7 @@ def recorded(project):
 
 
 def test_their_cassettes_lie_beside_what_defines_them(recorded):
-    assert [name for name in recorded.cassettes() if "test_it/Test" not in name and "/test_" not in name[24:]] == [
+    assert [name for name in recorded.cassettes() if "/test_it/Test" not in name and "/test_it/test_" not in name] == [
         "tests/cassettes/conftest/session_fixture.yaml",
         "tests/cassettes/conftest/session_param[a].yaml",
         "tests/cassettes/conftest/session_param[b%2Fc].yaml",
@@ -88,24 +88,20 @@ def test_their_cassettes_lie_beside_what_defines_them(recorded):
         assert "session" not in test.read_text()
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
+def test_they_replay_whichever_test_comes_first(recorded):
+    recorded.sent()
+    for args in (
         ["-k", "test_three"],
         ["-k", "test_dynamic"],
         ["-k", "test_params"],
         ["-n2"],
         ["-p", "randomly"],
         ["tests/test_it.py::test_dynamic", "tests/test_it.py::TestB", "tests/test_it.py::TestA::test_two"],
-    ],
-    ids=" ".join,
-)
-def test_they_replay_whichever_test_comes_first(recorded, args):
-    recorded.sent()
-    result = recorded.run(*args)
-    assert result.ret == 0
-    assert recorded.sent() == []
-    assert "not asked for" not in result.stdout.str()
+    ):
+        result = recorded.run(*args)
+        assert result.ret == 0, args
+        assert recorded.sent() == [], args
+        assert "not asked for" not in result.stdout.str(), args
 
 
 @pytest.mark.parametrize("mode", ["once", "rewrite", "all", "new_episodes"])
@@ -127,38 +123,35 @@ from agent import ask
 @pytest.fixture(scope="module")
 def other():
     yield
-    print("other finalized")
+    open("finalized.txt", "a").write("other {name}\\n")
 
 @pytest.fixture(scope="module")
 def wide(other):
     {before}
     yield
     {after}
-    print("wide finalized")
 
 @pytest.mark.convo
-def test_one(wide): pass
+def test_one_{name}(wide): pass
 
 @pytest.mark.convo
-def test_two(wide): pass
+def test_two_{name}(wide): pass
 """
+SWALLOWED = "with contextlib.suppress(BaseException): ask('x')"
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "outcomes"),
-    [
-        ("ask('x')", "", {"errors": 2}),
-        ("with contextlib.suppress(BaseException): ask('x')", "", {"errors": 2}),
-        ("", "ask('x')", {"passed": 2, "errors": 1}),
-        ("", "with contextlib.suppress(BaseException): ask('x')", {"passed": 2, "errors": 1}),
-    ],
-)
-def test_a_miss_in_one_is_an_error_of_the_tests_that_need_it(project, before, after, outcomes):
-    project.write("test_it.py", FAILING.format(before=before, after=after))
+def test_a_miss_in_one_is_an_error_of_the_tests_that_need_it(project):
+    cases = [("ask('x')", ""), (SWALLOWED, ""), ("", "ask('x')"), ("", SWALLOWED)]
+    for name, (before, after) in enumerate(cases):
+        project.write(f"test_{name}.py", FAILING.format(before=before, after=after, name=name))
     result = project.run()
-    result.assert_outcomes(**outcomes)
-    result.stdout.fnmatch_lines(["*ERROR at *", "E   CassetteMiss: turns[[]0[]] *", "*other finalized*"])
-    assert ("wide finalized" in result.stdout.str()) == ("suppress" in before + after or after == "")
+    result.assert_outcomes(errors=2 + 2 + 1 + 1, passed=2 + 2)
+    for phase in ("setup of test_one_0", "setup of test_two_0", "setup of test_one_1", "setup of test_two_1"):
+        result.stdout.fnmatch_lines([f"*ERROR at {phase} *", "E   CassetteMiss: turns[[]0[]] *"])
+    for phase in ("teardown of test_two_2", "teardown of test_two_3"):
+        result.stdout.fnmatch_lines([f"*ERROR at {phase} *", "E   CassetteMiss: turns[[]0[]] *"])
+    finalized = (project.path / "finalized.txt").read_text().split("\n")
+    assert sorted(finalized) == ["", "other 0", "other 1", "other 2", "other 3"]
     assert project.sent() == []
 
 
