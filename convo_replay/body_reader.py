@@ -65,6 +65,8 @@ class BodyReader:
         except ValueError:
             return None
         new = parsed.pop(known.key)
+        if rest[:1] == b"," and not new:
+            return None  # a comma that nothing follows
         if known.head.keys() & parsed.keys() or any(key in parsed or key in known.head for key in _before(known.key)):
             return None  # a key twice, or another key that would hold the messages: the whole is read
         value = {**known.head, known.key: [*known.messages, *new], **parsed}

@@ -359,7 +359,7 @@ class Conversation:
         left = self._player.unplayed()
         if not left:
             return
-        text = errors.unplayed(self.cassette_path, left, self.rerecord)
+        text = errors.unplayed(self._shown, left, self.rerecord)
         self.notes.append(text)
         if self.config.unplayed == "error":
             raise errors.failure(ConvoFailure, text)
@@ -445,7 +445,7 @@ class Conversation:
         assert_request = Request("GET", shown)
         if self.record == "none" and not self._passes(host, port, assert_request):
             where = self._redactor.text(shown) if self._redactor else _without_query(shown)
-            return self._failed(ConvoFailure, errors.refused(where, host, self.cassette_path))
+            return self._failed(ConvoFailure, errors.refused(where, host, self._shown))
         with self.lock:
             self.passed[host] = self.passed.get(host, 0) + 1
         return None
@@ -484,16 +484,20 @@ class Conversation:
     # --- failures ----------------------------------------------------------------------------------
 
     def _failed(self, kind: type[ConvoFailure], text: str) -> ConvoFailure:
-        made = errors.failure(kind, text + errors.called_from())
+        made = errors.failure(kind, text if errors.raised_as else text + errors.called_from())
         with self.lock:
             if self.failure is None:
                 self.failure = made
         return made
 
+    @property
+    def _shown(self) -> str:
+        return errors.shown_path(str(self.cassette_path))
+
     def _rerecord_command(self) -> str:
         if self.owner:
             return f"pytest {shlex.quote(self.owner)} --convo-record=rewrite"
-        return f'use_cassette("{self.cassette_path}", record="rewrite")'
+        return f'use_cassette("{self._shown}", record="rewrite")'
 
     def _miss_text(self, sent: Request, refusal: Refuse) -> str:
         number = len(turns([*self.exchanges, Exchange(sent, (Head(200), End()))])) - 1
@@ -506,7 +510,7 @@ class Conversation:
         return errors.miss(
             what=f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}",
             line=f"{sent.method} {_without_query(sent.url)}",
-            cassette=self.cassette_path,
+            cassette=self._shown,
             exists=self.cassette_path is not None and self.cassette_path.exists(),
             mode=self.record,
             exchanges=len(self._player.exchanges),

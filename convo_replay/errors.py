@@ -85,7 +85,7 @@ def called_from() -> str:
         file = frame.f_code.co_filename
         name = str(frame.f_globals.get("__name__", ""))
         if not _is_machinery(file, name):
-            return f"\ncalled from {_shown_path(file)}:{frame.f_lineno} in {frame.f_code.co_name}"
+            return f"\ncalled from {shown_path(file)}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
 
@@ -101,7 +101,8 @@ _MACHINERY = frozenset({"convo_replay", "_pytest", "pytest", "pluggy", "httpx", 
 _STDLIB = os.path.dirname(os.__file__).replace("\\", "/") + "/"  # noqa: PTH120 - pathlib would be imported for one call
 
 
-def _shown_path(file: str) -> str:
+def shown_path(file: str) -> str:
+    """A path as a person would type it: relative to the current directory where it lies below."""
     try:
         relative = os.path.relpath(file)
     except ValueError:  # another drive

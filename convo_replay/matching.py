@@ -189,6 +189,7 @@ class Fingerprints:
             self.paths += [(parse_path(path), "~") for path in sorted(volatile)]
         self._history_paths = [(path[1:], new) for path, new in self.paths if path[0] in MESSAGE_KEYS and path[1:]]
         self._rest_paths = [(path, new) for path, new in self.paths if path[0] not in MESSAGE_KEYS or not path[1:]]
+        self._whole = {path for path, _ in self.paths if len(path) == 1}
         self._by_index = any(isinstance(path[0], int) for path, _ in self._history_paths)
         self._pieces: dict[tuple[int, int], tuple[Any, Piece]] = {}
         self._rests: dict[str, Piece] = {}
@@ -292,7 +293,7 @@ class Fingerprints:
                 loose_text = self._loose(canonical(loose))
             known = self._piece(f"json {key} {exact_text}", f"json {key} {loose_text}", ())
             self._rests[exact_text] = known
-        return known, value[key] if key else []
+        return known, value[key] if key and (key,) not in self._whole else []
 
     def _message(self, index: int, message: Any) -> Piece:
         key = (id(message), index if self._by_index else -1)
@@ -413,11 +414,12 @@ _ID_KEYS = frozenset({"id", "tool_use_id", "tool_call_id", "call_id"})
 def _walk(
     path: str, a: Any, b: Any, out: list[Difference], most: int, tool_ids: tuple[dict[str, int], dict[str, int]] | None
 ) -> None:
-    if a is b or len(out) >= most:
-        if a is b and tool_ids is not None:
-            _note_ids(a, tool_ids)
+    if len(out) >= most:
         return
-    if isinstance(a, dict) and isinstance(b, dict):
+    if a is b and isinstance(a, (dict, list)):
+        if tool_ids is not None:
+            _note_ids(a, tool_ids)
+    elif isinstance(a, dict) and isinstance(b, dict):
         for key in [*a, *(key for key in b if key not in a)]:
             _walk(f"{path}.{key}" if path else str(key), a.get(key, ABSENT), b.get(key, ABSENT), out, most, tool_ids)
     elif isinstance(a, list) and isinstance(b, list):

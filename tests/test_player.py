@@ -1,0 +1,138 @@
+"""What is played, recorded and refused, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.matching import Fingerprints
+from convo_replay.player import Play, Player, Record, Refuse
+
+OWN, OTHER = "test_a.py::test_one", "test_a.py::test_two"
+
+
+def request(text: str = "hi", host: str = "api.anthropic.com") -> Request:
+    messages = [{"role": "user", "content": text}]
+    return Request("POST", f"https://{host}/v1/messages", body=Json({"model": "m", "messages": messages}))
+
+
+def exchange(text: str = "hi", answer: str = "", test: str = OWN, host: str = "api.anthropic.com", **more: Any) -> Exchange:
+    steps = (Head(200, (("content-type", "application/json"),)), Chunk(0.1, answer.encode()), End(at=0.1))
+    return Exchange(request(text, host), steps, test=test, **more)
+
+
+def player(*exchanges: Exchange, mode: str = "none", **more: Any) -> Player:
+    return Player(exchanges, owner=OWN, mode=mode, fingerprints=Fingerprints(), **more)  # type: ignore[arg-type]
+
+
+def ask(one: Player, text: str = "hi", host: str = "api.anthropic.com", raw: str | None = None) -> Any:
+    decision = one.decide(request(text, host), request(text if raw is None else raw, host))
+    return decision.exchange.body.decode() if isinstance(decision, Play) else type(decision)
+
+
+def test_identical_requests_are_answered_in_recorded_order_and_no_more_often():
+    one = player(*[exchange(answer=str(n)) for n in range(3)])
+    assert [ask(one) for _ in range(4)] == ["0", "1", "2", Refuse]
+
+
+def test_with_repeats_the_last_is_played_again():
+    one = player(exchange(answer="0"), exchange(answer="1"), repeats=True)
+    assert [ask(one) for _ in range(4)] == ["0", "1", "1", "1"]
+
+
+RANKS = {
+    "its own before unowned before others'": (
+        [exchange(answer="other", test=OTHER), exchange(answer="none", test=""), exchange(answer="own")],
+        "hi", ["own", "none", "other"]),
+    "equal before normalize first": (
+        [exchange("at 2026-01-01", "a"), exchange("at 2026-01-02", "b")], "at 2026-01-02", ["b", "a"]),
+    "the host first": (
+        [exchange(answer="a", host="gateway:4000"), exchange(answer="b")], "hi", ["b", "a"]),
+    "whose placeholders map one-to-one": (
+        [exchange("redacted-env-1 redacted-env-1", "same"), exchange("redacted-env-1 redacted-env-2", "two")],
+        "redacted-env-7 redacted-env-8", ["two", "same"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("exchanges", "text", "answers"), RANKS.values(), ids=RANKS)
+def test_among_equals_it_plays_first(exchanges, text, answers):
+    one = player(*exchanges)
+    assert [ask(one, text) for _ in answers] == answers
+
+
+def test_a_mapping_of_placeholders_holds_for_the_conversation():
+    one = player(
+        exchange("I am redacted-env-1", "1"), exchange("I am redacted-env-2", "2"),
+        exchange("again redacted-env-1", "again 1"), exchange("again redacted-env-2", "again 2"),
+    )  # fmt: skip
+    assert ask(one, "I am redacted-env-1") == "1"
+    assert ask(one, "I am redacted-env-2") == "2"
+    assert ask(one, "again redacted-env-2") == "again 2"
+    assert ask(one, "again redacted-env-1") == "again 1"
+
+
+def test_a_recorded_placeholder_matches_what_is_no_secret_here():
+    one = player(exchange("my key is redacted-env-1!", "a"), exchange("my id is redacted-env-1!", "b"))
+    assert ask(one, "my key is None!") == "a"
+    assert ask(one, "my id is hunter2!") is Refuse  # redacted-env-1 is None in this conversation
+    assert ask(one, "my id is None!") == "b"
+
+
+def test_what_is_a_secret_here_and_was_none_there_matches_too():
+    one = player(exchange("say banana-banana", "a"))
+    assert ask(one, "say redacted-env-1", raw="say banana-banana") == "a"
+    assert ask(one, "say redacted-env-1", raw="say something") is Refuse
+
+
+MODES = {
+    ("none", "own"): "a", ("none", "other"): "a", ("none", "nothing"): Refuse,
+    ("once", "own"): "a", ("once", "other"): Record, ("once", "nothing"): Record, ("once", "unowned"): "a",
+    ("new_episodes", "own"): "a", ("new_episodes", "other"): Record, ("new_episodes", "nothing"): Record,
+    ("all", "own"): Record, ("rewrite", "own"): Record, ("live", "nothing"): Record,
+}  # fmt: skip
+HELD = {
+    "own": [exchange(answer="a")],
+    "other": [exchange(answer="a", test=OTHER)],
+    "unowned": [exchange(answer="a", test="")],
+    "nothing": [],
+}
+
+
+@pytest.mark.parametrize(("mode", "held"), MODES, ids=map("-".join, MODES))
+def test_what_a_mode_does_with_a_request(mode, held):
+    assert ask(player(*HELD[held], mode=mode)) == MODES[mode, held]
+
+
+def test_once_refuses_what_is_new_to_a_recording():
+    assert ask(player(exchange(), mode="once"), "something new") is Refuse
+
+
+def test_a_refusal_names_the_nearest_and_whether_it_was_played():
+    one = player(exchange("a", "x"), exchange("b", "y"))
+    assert ask(one, "a") == "x"
+    again = one.decide(request("a"), request("a"))
+    assert isinstance(again, Refuse)
+    assert (again.index, again.played) == (0, True)
+    other = one.decide(request("c"), request("c"))
+    assert isinstance(other, Refuse)
+    assert (other.index, other.played) == (1, False)
+
+
+def test_branches_are_played_only_under_their_fault():
+    assert ask(player(exchange(after="cut:eof@t0.1"))) is Refuse
+
+
+@pytest.mark.parametrize("agrees", [True, False, None])
+def test_a_matcher_of_the_users_is_asked_too(agrees):
+    asked: list[tuple[Request, Request]] = []
+    one = player(exchange(answer="a"), matchers=[lambda a, b: asked.append((a, b)) or agrees])
+    assert ask(one) == (Refuse if agrees is False else "a")
+    assert asked
+
+
+def test_unplayed_are_the_tests_own():
+    one = player(exchange("a"), exchange("b"), exchange("c", test=OTHER), exchange("d", after="429"))
+    ask(one, "a")
+    assert [each.request.json["messages"][0]["content"] for each in one.unplayed()] == ["b"]
