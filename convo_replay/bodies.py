@@ -213,8 +213,9 @@ class _Multipart:
         if self._step is None or self._failed:
             return
         self._buffer += chunk
-        while (step := self._step) is not None and step():
-            pass
+        step: Callable[[], bool] | None = self._step
+        while step is not None and step():
+            step = self._step
 
     def finish(self) -> Parts | None:
         """The parts, or `None` where the bytes are no complete multipart body."""

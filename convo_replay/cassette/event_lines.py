@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..sse import Event
 
@@ -56,10 +56,7 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
         raise BadLine(0, f"framing is one of {' '.join(FRAMINGS[1:])}")
     made: list[tuple[int, bytes]] = []
     at = head
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    for index, line in enumerate(lines):
+    for index, line in enumerate(_lines(text)):
         match = _LINE.match(line)
         if match is None:
             raise BadLine(index, "expected `+SECONDS NAME DATA`")
@@ -76,6 +73,16 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
                 raise BadLine(index, "expected data after the name")
             made.append((at, _raw(name, data or "", framing)))
     return made
+
+
+def _lines(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        if end < 0:
+            end = len(text)
+        yield text[start:end]
+        start = end + 1
 
 
 class BadLine(ValueError):

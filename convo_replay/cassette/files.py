@@ -10,6 +10,7 @@ and the error says where.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import re
@@ -68,9 +69,22 @@ def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] 
     if _MARKED.match(data) and not re.search(rb"\n\.\.\.\s*\Z", data[-64:]):
         reason = 'cut off: its last line is not "..."; restore it, or record again'
         raise CassetteError(name, reason, data.count(b"\n") + 1)
-    document = yaml_reader.read(data, name)
     read_blob = reading.blobs_in(blobs) if blobs is not None else _blobs_beside(Path(path))
-    return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data)
+    with _no_collection():
+        document = yaml_reader.read(data, name)
+        return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Many objects are made and none dies: collecting garbage meanwhile only walks them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _blobs_beside(path: Path) -> reading.ReadBlob:

@@ -17,7 +17,7 @@ import orjson
 
 from ..bodies import message_key
 from ..exchange import Json, Request
-from .yaml_writer import Block, Tall
+from .yaml_writer import Block, Tall, holds
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class Digests:
     """Digests of JSON values, remembered by identity: a shared message is hashed once."""
 
     _known: dict[int, tuple[Any, bytes]] = field(default_factory=dict)
+    _held: dict[int, tuple[Any, bool]] = field(default_factory=dict)
 
     def of(self, value: Any) -> bytes:
         """32 bytes, equal for values that are equal in every key, its place, and every type."""
@@ -39,6 +40,22 @@ class Digests:
         if isinstance(value, (dict, list)):
             self._known[id(value)] = (value, digest)  # holding the value keeps its id its own
         return digest
+
+    def holds(self, body: Any) -> bool:
+        """Whether YAML can hold a body, each shared message looked at once."""
+        key = message_key(body)
+        if key is None:
+            return holds(body)
+        rest = {name: item for name, item in body.items() if name != key and not isinstance(item, (dict, list))}
+        large = [item for name, item in body.items() if name != key and isinstance(item, (dict, list))]
+        names = list(body)
+        return holds([rest, names]) and all(map(self._one_held, large)) and all(map(self._one_held, body[key]))
+
+    def _one_held(self, value: Any) -> bool:
+        known = self._held.get(id(value))
+        if known is None:
+            known = self._held[id(value)] = (value, holds(value, 2))
+        return known[1]
 
 
 @dataclass(slots=True)
@@ -176,5 +193,7 @@ def resolve(written: dict[str, Any], base: Any) -> dict[str, Any]:
     new = written.get(key, [])
     if not isinstance(new, list):
         raise ValueError(f"{key}: expected a list")
-    made[key] = [*base[key][:keep], *new]
+    messages = base[key][:keep]
+    messages += new
+    made[key] = messages
     return made

@@ -48,6 +48,7 @@ _KINDS = {
 }
 _REQUEST_BODIES = ("json", "text", "base64", "json_text", "blob", "parts")
 _RESPONSE_BODIES = ("json", "text", "base64", "json_text", "blob", "sse")
+_PER_CHUNK = 150  # bytes of memory beside the data itself
 _REQUEST_KEYS = frozenset(("method", "url", "headers", *_REQUEST_BODIES))
 _RESPONSE_KEYS = frozenset(
     ("status", "reason", "http", "headers", "head", "took", "end", "format", "framing", *_RESPONSE_BODIES)
@@ -271,10 +272,13 @@ def _steps(place: _Place, read_blob: ReadBlob) -> tuple[tuple[Step, ...], dict[s
     key = place.only(_RESPONSE_BODIES)
     if key == "sse":
         try:
-            lines = event_lines.read(place.get(key, str), place.get("framing", str, ""), milliseconds(started))
+            text = place.get(key, str)
+            place.document.take(_PER_CHUNK * text.count("\n") + len(text), place.line)
+            lines = event_lines.read(text, place.get("framing", str, ""), milliseconds(started))
         except event_lines.BadLine as error:
             raise place.error(key, f"event {error.index}: {error}", below=1 + error.index) from None
         steps.extend([Chunk(at / 1000, raw) for at, raw in lines])
+        place.value[key] = ""  # tens of megabytes in a long conversation
         if lines:
             took = max(took, lines[-1][0] / 1000)
     elif key is not None:

@@ -79,7 +79,7 @@ def _json(data: bytes, path: str) -> Document | None:
         return None
 
 
-_JSON_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{},]', re.DOTALL)
+_JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
 
 
 def _exchange(item: Any, index: int, path: str, line: int | None) -> Exchange:
@@ -161,11 +161,10 @@ def _base64(value: Any) -> bytes:
 
 
 def _steps(response: dict[str, Any]) -> tuple[Step, ...]:
-    status, reason = response.get("status"), ""
+    status: Any = response.get("status", response.get("status_code"))
+    reason = ""
     if isinstance(status, dict):
         status, reason = status.get("code"), status.get("message") or ""
-    if status is None:
-        status = response.get("status_code")
     if isinstance(status, bool) or not isinstance(status, int) or not 0 <= status <= 999:
         raise ValueError("response.status: expected an HTTP status")
     headers = _headers(response.get("headers"))

@@ -68,7 +68,7 @@ def _exchange(
         request["headers"] = _headers(exchange.request.headers)
     request.update(request_extra)
     body = exchange.request.body
-    if isinstance(body, Json) and yaml_writer.holds(body.value):
+    if isinstance(body, Json) and prefixes.digests.holds(body.value):
         base, keep = -1, 0
         if isinstance(body.value, dict):
             base, keep = prefixes.place(index, exchange.test, body.value)

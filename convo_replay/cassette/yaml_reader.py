@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,11 +38,30 @@ class Document:
 
     value: Any
     path: str
-    lines: dict[tuple[int, Any], int] = field(default_factory=dict)
+    room: int = sys.maxsize
+    """Bytes that may still be allocated for this file."""
+    lines: dict[int, list[int]] = field(default_factory=dict)
+    """By the identity of a collection: the line of each of its keys or items, in order."""
+
+    def take(self, size: int, line: int | None) -> None:
+        """Counts bytes about to be allocated.
+
+        Raises:
+            CassetteError: too many for a file of this size.
+        """
+        self.room -= size
+        if self.room < 0:
+            raise CassetteError(self.path, "its values take over 6 times its size and 50 MB of memory", line)
 
     def line(self, container: Any, key: Any) -> int | None:
         """The line of a key of a mapping, or of an item of a list, near the top of the file."""
-        return self.lines.get((id(container), key))
+        known = self.lines.get(id(container))
+        if known is None:
+            return None
+        try:
+            return known[key if isinstance(container, list) else list(container).index(key)]
+        except (IndexError, ValueError):
+            return None
 
 
 def events_of(data: bytes) -> Any:
@@ -69,11 +89,9 @@ def guard_bytes(data: bytes, path: str) -> None:
                 line += data.count(b"\n", 0, start)
                 raise CassetteError(path, f"a line of more than {MAX_LINE:,} bytes (64 MB)", line)
             start = end + 1
-    if data.startswith(b"%") and len(_DIRECTIVE.findall(data, 0, 1 << 20)) > 20:
+    # The parser compares each directive with all before it.
+    if data.startswith(b"%") + data.count(b"\n%") + data.count(b"\r%") > 20:
         raise CassetteError(path, "more than 20 directives (lines that begin with %)", 1)
-
-
-_DIRECTIVE = re.compile(rb"^%", re.MULTILINE)
 
 
 def read(data: bytes, path: str, *, yaml11: bool = False, tags: Mapping[str, Tag] | None = None) -> Document:
@@ -84,9 +102,11 @@ def read(data: bytes, path: str, *, yaml11: bool = False, tags: Mapping[str, Tag
             beyond a limit (design.md §4.6: depth 200, 5 million nodes with aliases expanded).
     """
     guard_bytes(data, path)
-    parser = events_of(data)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise CassetteError(path, "not a text file: not UTF-8", 1)
     try:
-        return _compose(parser, path, yaml11, tags or {})
+        parser = events_of(data)
+        return _compose(parser, Document(None, path, _room(len(data))), yaml11, tags or {})
     except yaml.reader.ReaderError as error:
         position = error.position if isinstance(error.position, int) else 0
         reason = "not UTF-8" if "octet" in str(error.reason) or isinstance(error.character, bytes) else error.reason
@@ -99,10 +119,15 @@ def read(data: bytes, path: str, *, yaml11: bool = False, tags: Mapping[str, Tag
         raise CassetteError(path, f"not YAML: {error}") from None
 
 
+_REMEMBERED = 10_000  # short texts that are kept once
+_STEP = 1 << 20
+_LINED = 5  # down to the keys of a body: file, exchanges, exchange, request, json
+
+
 class _Frame:
     """A collection that is still open."""
 
-    __slots__ = ("anchor", "before", "height", "items", "key", "line", "made", "tag", "waits_for_key")
+    __slots__ = ("anchor", "before", "height", "key", "line", "lines", "made", "tag", "waits_for_key")
 
     def __init__(self, made: Any, tag: str | None, anchor: str | None, before: int, line: int) -> None:
         self.made = made
@@ -112,12 +137,17 @@ class _Frame:
         self.line = line
         self.height = 0
         self.key: Any = None
+        self.lines: list[int] | None = None
         self.waits_for_key = True
 
 
-def _compose(parser: Any, path: str, yaml11: bool, tags: Mapping[str, Tag]) -> Document:
-    document = Document(None, path)
-    lines = document.lines
+def _room(size: int) -> int:
+    # The promise is 6 times the file and 50 MB. The bytes of the file and the parser's buffers are in it.
+    return 4 * size + (40 << 20)
+
+
+def _compose(parser: Any, document: Document, yaml11: bool, tags: Mapping[str, Tag]) -> Document:
+    path = document.path
     anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes in it with aliases expanded, height
     strings: dict[str, str] = {}
     plain: dict[str, Any] = {}
@@ -125,12 +155,14 @@ def _compose(parser: Any, path: str, yaml11: bool, tags: Mapping[str, Tag]) -> D
     stack: list[_Frame] = []
     nodes = 0
     documents = 0
+    taken = 0  # bytes, counted in steps
     get_event = parser.get_event
+    getsizeof = sys.getsizeof
     ScalarEvent, AliasEvent = yaml.ScalarEvent, yaml.AliasEvent
     while True:
         event = get_event()
         kind = type(event)
-        height = 0
+        height = started = 0
         if kind is ScalarEvent:
             nodes += 1
             text: str = event.value
@@ -145,14 +177,22 @@ def _compose(parser: Any, path: str, yaml11: bool, tags: Mapping[str, Tag]) -> D
                         value = resolve(text)
                     except ValueError as error:
                         raise CassetteError(path, str(error), event.start_mark.line + 1) from None
-                    if len(plain) < 10_000:
+                    taken += getsizeof(value)
+                    if len(plain) < _REMEMBERED:
                         plain[text] = value
             elif len(text) < 64:
-                value = strings.setdefault(text, text)
+                value = strings.get(text)
+                if value is None:
+                    value = text
+                    taken += getsizeof(value)
+                    if len(strings) < _REMEMBERED:
+                        strings[text] = text
             else:
                 value = text
+                taken += getsizeof(value)
             if event.anchor is not None:
                 anchors[event.anchor] = (value, 1, 0)
+                taken += 300
         elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             nodes += 1
             line = event.start_mark.line + 1
@@ -163,11 +203,16 @@ def _compose(parser: Any, path: str, yaml11: bool, tags: Mapping[str, Tag]) -> D
             if tag is not None and tag not in tags:
                 _tagged(tag, "", tags, path, line)
             anchors.pop(event.anchor, None)  # an alias inside must not reach an older namesake
-            stack.append(_Frame(made, tag, event.anchor, nodes - 1, line))
+            frame = _Frame(made, tag, event.anchor, nodes - 1, line)
+            if len(stack) < _LINED:
+                frame.lines = document.lines[id(made)] = []
+                taken += 150
+            stack.append(frame)
             continue
         elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             frame = stack.pop()
-            value, height = frame.made, frame.height + 1
+            value, height, started = frame.made, frame.height + 1, frame.line
+            taken += getsizeof(value) + 16
             if frame.tag is not None:
                 value = _tagged(frame.tag, value, tags, path, frame.line)
             if frame.anchor is not None:
@@ -193,6 +238,9 @@ def _compose(parser: Any, path: str, yaml11: bool, tags: Mapping[str, Tag]) -> D
             continue
         if nodes > MAX_NODES:
             raise CassetteError(path, f"more than {MAX_NODES:,} values (aliases expanded)", event.start_mark.line + 1)
+        if taken > _STEP:
+            document.take(taken, event.start_mark.line + 1)
+            taken = 0
         if not stack:
             document.value = value
             continue
@@ -201,20 +249,23 @@ def _compose(parser: Any, path: str, yaml11: bool, tags: Mapping[str, Tag]) -> D
         if height > parent.height:
             parent.height = height
         if type(made) is list:
-            if len(stack) < 6:
-                lines[id(made), len(made)] = event.start_mark.line + 1
+            if parent.lines is not None:
+                parent.lines.append(started or event.start_mark.line + 1)
+                taken += 60
             made.append(value)
         elif parent.waits_for_key:
-            line = event.start_mark.line + 1
             if type(value) is not str and not (yaml11 and isinstance(value, (int, float, bool, type(None)))):
-                raise CassetteError(path, "a key that is no string; put it in quotes", line)
+                raise CassetteError(path, "a key that is no string; put it in quotes", event.start_mark.line + 1)
             if value in made:
-                raise CassetteError(path, f"the key {_short(value)} occurs twice in one mapping", line)
+                reason = f"the key {_short(value)} occurs twice in one mapping"
+                raise CassetteError(path, reason, event.start_mark.line + 1)
             parent.key = value
             parent.waits_for_key = False
             made[value] = None
-            if len(stack) < 6:
-                lines[id(made), value] = line
+            if len(made) > 1000:
+                taken += 100  # a large mapping is copied each time it grows
+            if parent.lines is not None:
+                parent.lines.append(event.start_mark.line + 1)
         else:
             made[parent.key] = value
             parent.waits_for_key = True

@@ -55,9 +55,9 @@ def render(value: Mapping[str, Any]) -> str:
     return "".join(out)
 
 
-def holds(value: Any) -> bool:
-    """Whether YAML can hold a JSON value: no lone surrogate in it, and not nested too deep."""
-    stack: list[tuple[Any, int]] = [(value, 0)]
+def holds(value: Any, depth: int = 0) -> bool:
+    """Whether YAML can hold a JSON value `depth` levels down: no lone surrogate, not nested too deep."""
+    stack: list[tuple[Any, int]] = [(value, depth)]
     while stack:
         item, depth = stack.pop()
         if isinstance(item, str):
