@@ -17,8 +17,11 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote
 
 from convo_replay.redaction import placeholders
-from convo_replay.redaction.classes import ANCHORS, classify
+from convo_replay.redaction.classes import ANCHORS, CLASSES, classify
 from convo_replay.redaction.placeholders import Placeholder
+
+# `redacted-` before a secret and a number after it make no placeholder.
+_NAMES = frozenset(item.name for item in CLASSES)
 
 Secret = str | re.Pattern[str] | Callable[[str], Iterable[tuple[int, int]]]
 
@@ -76,18 +79,19 @@ class Detector:
             custom: whether the patterns and callables of `secrets=` are asked.
         """
         self.scanned += 1
+        fixed = [place for place in placeholders.places(text) if place.cls in _NAMES]
         found = self.known(text)
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
         for anchor, pairs in ANCHORS.items():
             if anchor in text:
-                found += _anchored(text, anchor, pairs)
+                found += _anchored(text, anchor, pairs, fixed)
         if custom and (self._patterns or self._callables):
             found += self._custom(text)
             for value in {finding.value for view in _views(text) for finding in self._custom(view)}:
                 for form in forms(value):
                     found += [Finding(m.start(), m.end(), "secret", value) for m in re.finditer(re.escape(form), text)]
-        return _merged(text, found) if found else []
+        return _merged(text, found, fixed) if found else []
 
     def _custom(self, text: str) -> list[Finding]:
         spans = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
@@ -200,13 +204,18 @@ def _views(text: str, depth: int = 2) -> Iterator[str]:
                 stack += item
 
 
-def _anchored(text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]]]) -> list[Finding]:
+def _anchored(
+    text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]]], fixed: Sequence[Placeholder]
+) -> list[Finding]:
+    # A match ends before the next placeholder: what was too short for a key is none for standing beside one.
     found = []
     at = text.find(anchor)
     while at >= 0:
         after = at + 1
+        following = bisect_right(fixed, at, key=lambda place: place.start)
+        limit = fixed[following].start if following < len(fixed) else len(text)
         for cls, pattern in pairs:
-            match = pattern.match(text, at)
+            match = pattern.match(text, at, limit)
             if match is not None:
                 group = "value" if "value" in pattern.groupindex else 0
                 found.append(Finding(match.start(group), match.end(group), cls, match[group]))
@@ -216,8 +225,7 @@ def _anchored(text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]
     return found
 
 
-def _merged(text: str, found: list[Finding]) -> list[Finding]:
-    fixed = placeholders.places(text)
+def _merged(text: str, found: list[Finding], fixed: Sequence[Placeholder]) -> list[Finding]:
     if fixed:
         found = [kept for finding in found if (kept := _beside(text, finding, fixed)) is not None]
     found.sort(key=lambda f: (f.start, -f.end))
