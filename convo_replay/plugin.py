@@ -204,6 +204,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         failures.install()
 
 
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+    session = config.stash.get(_session_key, None)
+    return session.recording_by_marker(items) if session is not None else None
+
+
 def running(config: pytest.Config) -> PytestSession:
     """What runs the session's convo tests, started when it is first needed."""
     found = config.stash.get(_session_key, None)

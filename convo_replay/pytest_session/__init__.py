@@ -24,7 +24,7 @@ from _pytest.outcomes import Exit
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
-from convo_replay.plugin import is_convo
+from convo_replay.plugin import is_convo, max_requests
 from convo_replay.pytest_session import failures, settings
 from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally
 from convo_replay.pytest_session.wide import WideFixtures
@@ -78,6 +78,21 @@ class PytestSession:
                 (i for i, name in enumerate(names) if scope_of(definitions.get(name)) == "function"), len(names)
             )
             item.fixturenames = [*names[:first], "_convo_open", *names[first:]]
+
+    def recording_by_marker(self, items: Sequence[pytest.Item]) -> str | None:
+        """What is to be said before the run about tests that record though the session does not."""
+        if self.config.getoption("--convo-record") is not None:
+            return None
+        modes: dict[str, int] = {}
+        for item in filter(is_convo, items):
+            with contextlib.suppress(ValueError):
+                mode = settings.marker_settings(item).get("record", "none")
+                modes[mode] = modes.get(mode, 0) + (mode != "none")
+        recording = {mode: count for mode, count in modes.items() if count}
+        if not recording:
+            return None
+        counted = ", ".join(f"{count} ({mode})" for mode, count in recording.items())
+        return f"convo: tests that record by their marker: {counted}; at most {max_requests(self.config)} live requests"
 
     # -- the conversation of a test -----------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class WideFixtures:
         self.wanted: set[pytest.FixtureDef[Any]] = set()
         """The fixtures that some convo test requests, known since collection."""
         self.failures: set[ConvoFailure] = set()
+        self._asks_config = False
 
     def covers(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> bool:
         """Whether a fixture that is being set up gets a conversation of its own."""
@@ -121,11 +122,26 @@ class WideFixtures:
     def _close(self, region: _Region, *, failed: bool) -> None:
         from convo_replay.pytest_session import said_by_pytest
 
+        if region.closed:
+            return
+        region.closed = True
         with said_by_pytest():
             self._session.close(region.conversation, region.run, failed=failed)
 
     def _config_for(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Any:
-        """What the nearest `convo_config` says that every test sees which may set this fixture up."""
+        """What the nearest `convo_config` says that every test sees which may set this fixture up.
+
+        Nothing, to the fixtures that `convo_config` is made of.
+        """
+        if self._asks_config or fixturedef.argname in _closure("convo_config", request):
+            return {}
+        self._asks_config = True
+        try:
+            return self._nearest_config(fixturedef, request)
+        finally:
+            self._asks_config = False
+
+    def _nearest_config(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> Any:
         definitions = request._fixturemanager.getfixturedefs("convo_config", request._pyfuncitem) or []
         seen = [
             each
@@ -146,6 +162,7 @@ class _Region:
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
+        self.closed = False
         self._context: Context = copy_context()
         self._active: AbstractContextManager[None]
 
@@ -159,6 +176,16 @@ class _Region:
     def __exit__(self, *error: object) -> None:
         # Not told of the exception: `activate` only ends, whatever ended it.
         self._context.run(self._active.__exit__, None, None, None)
+
+
+def _closure(name: str, request: Any) -> set[str]:
+    """The names of all fixtures that a fixture's arguments lead to, itself included."""
+    names, todo = {name}, [name]
+    while todo:
+        for fixturedef in request._fixturemanager.getfixturedefs(todo.pop(), request._pyfuncitem) or ():
+            todo += set(fixturedef.argnames) - names
+            names.update(fixturedef.argnames)
+    return names
 
 
 def _inside(baseid: str, outer: str) -> bool:

@@ -63,6 +63,7 @@ def test_in_ci_only_what_is_said_explicitly_records(project, monkeypatch, ci):
     project.write("c/test_ini.py", TEST.replace("one", "ini"))
     recorded = project.run("a", "b")
     recorded.assert_outcomes(passed=1 if ci else 2, failed=1 if ci else 0)
+    recorded.stdout.fnmatch_lines(["convo: tests that record by their marker: 1 (once); at most 200 live requests"])
     assert project.sent() == (["marker"] if ci else ["marker", "config"])
     project.ini("convo_record = once")
     project.run("c").assert_outcomes(passed=0 if ci else 1, failed=1 if ci else 0)

@@ -297,3 +297,36 @@ def test_it(wide, convo):
     project.run().assert_outcomes(passed=1)
     assert project.sent() == ["wide"]
     assert project.cassettes() == ["tests/cassettes/conftest/wide.yaml"]
+
+
+def test_fixtures_that_convo_config_is_made_of(project):
+    project.write(
+        "conftest.py",
+        """
+import pytest
+from agent import ask
+
+@pytest.fixture(scope="session")
+def base():
+    return ask("base")
+
+@pytest.fixture(scope="session")
+def settings(base):
+    return {"repeats": True}
+
+@pytest.fixture(scope="session")
+def convo_config(settings):
+    return settings
+
+@pytest.fixture(scope="session")
+def wide():
+    return [ask("wide"), ask("wide")]
+""",
+    )
+    project.write("test_a.py", "def test_a(settings, convo): pass")
+    project.write("test_b.py", "def test_b(convo, wide): assert convo.config.repeats")
+    project.run("--convo-record=once").assert_outcomes(passed=2)
+    project.sent()
+    for name in ("test_a.py", "test_b.py"):
+        project.run(name).assert_outcomes(passed=1)
+    assert project.sent() == []
