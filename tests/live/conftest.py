@@ -59,13 +59,13 @@ def old_python() -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Project:
     for name in list(os.environ):
         if name.startswith(("PYTEST_", "COV_")):
             monkeypatch.delenv(name)
     directory = tmp_path / "project"
     directory.mkdir()
-    return Project(directory)
+    return Project(directory, tmp_path_factory.getbasetemp().parent / "compiled")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

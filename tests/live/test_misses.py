@@ -43,6 +43,24 @@ def finalizer(request):
         log.write(request.node.name + "\\n")
 '''
 
+PLAIN_PRELUDE = (
+    PRELUDE[: PRELUDE.index("def agent")].replace("import anthropic, pytest", "import httpx, pytest")
+    + '''
+def agent(**more):
+    """The same two turns without an SDK, which takes a second to import."""
+    url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+    answer = ""
+    for count in (1, 3):
+        body = {"model": "claude-sonnet-4-6", "max_tokens": 9, **more, "messages": messages(answer)[:count]}
+        answer = httpx.post(url, json=body).json()["content"][0]["text"]
+    return answer
+
+@pytest.fixture
+def finalizer():
+    yield
+'''
+)
+
 TESTS = {
     "plain": "def test_plain(finalizer):\n    agent()",
     "suppressed": "def test_suppressed(finalizer):\n    with contextlib.suppress(Exception):\n        agent()",
@@ -152,19 +170,17 @@ def test_module_fixture(shared, finalizer):
 """
 
 
-def recorded(project: Project, upstream: Upstream, text: str) -> dict[str, str]:
+def recorded(project: Project, upstream: Upstream, text: str, prelude: str, plugins: str = "") -> dict[str, str]:
     """Writes the tests, records them, stops the upstream; the environment for replay."""
     marked = "pytestmark = pytest.mark.convo\n"
-    project.write("test_agent.py", PRELUDE + marked + text)
+    project.write("test_agent.py", prelude + marked + text)
     environment = {
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{upstream.port}",
         "FINALIZED": str(project.directory / "finalized.txt"),
     }
-    outcome = project.run("--convo-record=once", "-p", "no:randomly", **environment)
+    outcome = project.run("--convo-record=once", plugins=plugins, **environment)
     assert outcome.code == 0, outcome.output
     upstream.stop()
-    outcome = project.run("-p", "no:randomly", **environment)
-    assert outcome.code == 0, outcome.output
     (project.directory / "finalized.txt").unlink(missing_ok=True)
     return environment
 
@@ -191,21 +207,24 @@ def test_one_failed_test_each_with_the_miss_on_top(project: Project, upstream: U
     text = "\n\n".join(TESTS.values())
     names = {f"test_{name}" for name in TESTS} - {"test_parametrized"}
     names |= {"test_parametrized[a/b]", "test_parametrized[\\xfc]"}
-    extra = {"hypothesis": ("test_given", GIVEN), "pytest_asyncio": ("test_asyncio", ASYNC),
-             "anyio": ("test_anyio[asyncio]", ANYIO)}  # fmt: skip
-    for module, (name, source) in extra.items():
+    extra = {"hypothesis": ("_hypothesis_pytestplugin", "test_given", GIVEN),
+             "pytest_asyncio": ("pytest_asyncio.plugin", "test_asyncio", ASYNC),
+             "anyio": ("anyio.pytest_plugin", "test_anyio[asyncio]", ANYIO)}  # fmt: skip
+    plugins = ""
+    for module, (plugin, name, source) in extra.items():
         if importlib.util.find_spec(module):
+            plugins += " " + plugin
             text += "\n\n" + source
             names.add(name)
-    environment = recorded(project, upstream, text)
-    outcome = project.run("-p", "no:randomly", WORD="London", **environment)
+    environment = recorded(project, upstream, text, PRELUDE, plugins)
+    outcome = project.run(plugins=plugins, WORD="London", **environment)
     assert_one_failure_each(outcome, names, project)
     assert outcome.code == 1
     assert upstream.log()  # it was recorded from
 
 
 def test_a_module_scoped_fixture(project: Project, upstream: Upstream):
-    environment = recorded(project, upstream, MODULE_FIXTURE)
+    environment = recorded(project, upstream, MODULE_FIXTURE, PLAIN_PRELUDE)
     outcome = project.run(WORD="London", **environment)
     assert outcome.code == 1
     said = outcome.tests["test_module_fixture"]
@@ -217,7 +236,7 @@ def test_a_session_scoped_fixture_shared_by_tests(project: Project, upstream: Up
     text = MODULE_FIXTURE.replace('"module"', '"session"') + (
         "\n@pytest.mark.convo\ndef test_second(shared):\n    assert shared\n\ndef test_third():\n    agent()\n"
     )
-    environment = recorded(project, upstream, text)
+    environment = recorded(project, upstream, text, PLAIN_PRELUDE)
     for order in (
         ["test_agent.py::test_second"],
         ["test_agent.py::test_third"],
@@ -231,11 +250,9 @@ def test_a_session_scoped_fixture_shared_by_tests(project: Project, upstream: Up
 def test_other_differences_are_named(change, project: Project, upstream: Upstream):
     text = f"""
 def test_it():
-    with anthropic.Anthropic(api_key="k") as api:
-        api.messages.create(**{{"model": "a", "max_tokens": 9, "system": "Be short.", {change!r}: "before " + WORD}},
-                            messages=[{{"role": "user", "content": "Hi"}}])
+    agent(**{{"system": "Be short.", {change!r}: "before " + WORD}})
 """
-    environment = recorded(project, upstream, text)
+    environment = recorded(project, upstream, text, PLAIN_PRELUDE)
     (said,) = project.run(WORD="London", **environment).tests["test_it"]
     for part in (change, "before Paris", "before London", "test_it.yaml", "none", "--convo-record"):
         assert part in said[1]

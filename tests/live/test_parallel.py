@@ -42,7 +42,7 @@ def test_twelve_tests_into_one_new_file(record, project: Project, upstream: Upst
     pytest.importorskip("xdist")
     project.write("test_shared.py", TESTS)
     environment = {"UPSTREAM": upstream.url("text,spread=0.05")}
-    outcome = project.run("-n", "2", f"--convo-record={record}", **environment)
+    outcome = project.run("-n", "2", f"--convo-record={record}", plugins="xdist", **environment)
     assert len(outcome.passed) == N, outcome.output
     (cassette,) = project.directory.rglob("shared.yaml")
     found = owners(cassette)
@@ -53,7 +53,7 @@ def test_twelve_tests_into_one_new_file(record, project: Project, upstream: Upst
     assert not list(project.directory.rglob("*.new.yaml"))
     order = [f"test_shared.py::test_number[{n}]" for n in range(N)]
     random.Random(record).shuffle(order)
-    outcome = project.run("-p", "no:randomly", *order, **environment)
+    outcome = project.run(*order, **environment)
     assert len(outcome.passed) == N, outcome.output
     alone = project.run(order[0], **environment)
     assert len(alone.passed) == 1, alone.output
