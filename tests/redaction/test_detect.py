@@ -1,0 +1,97 @@
+"""Known values in the encodings they travel in, and what stands beside a placeholder."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+import pytest
+
+from convo_replay.exchange import Request
+from convo_replay.redaction import Redactor
+from convo_replay.redaction.json_text import completed
+from convo_replay.redaction.opaque import decoded
+
+SECRET = "tiger?stripe>ö"
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_base64_at_any_offset(before: str, encode) -> None:
+    text = encode(f"{before}{SECRET}, and more".encode()).decode()
+    made = Redactor(secrets=[SECRET]).text(f"x {text} y")
+    rest = made.removeprefix("x ").removesuffix(" y")
+    assert re.fullmatch(r"[\w+/-]{0,7}redacted-secret-1[\w+/-]*=*", rest)
+    assert len(text) - len(rest.replace("redacted-secret-1", "")) >= len(SECRET.encode()) * 8 // 6 - 2
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        json.dumps,
+        lambda text: json.dumps(text, ensure_ascii=False),
+        lambda text: json.dumps(json.dumps(text)),
+        lambda text: json.dumps(text).replace("/", "\\/"),
+    ],
+)
+def test_json_escapes(encode) -> None:
+    secret = 'a/b "c"\\d\né'
+    redactor = Redactor(secrets=[secret])
+    assert re.fullmatch(r'"(\\")?redacted-secret-1(\\")?"', redactor.text(encode(secret)))
+
+
+def test_a_known_value_that_is_part_of_a_placeholder_leaves_it_whole() -> None:
+    redactor = Redactor(secrets=["secret", "-1"])
+    assert redactor.text("redacted-secret-1") == "redacted-secret-1"
+    assert redactor.text("a secret redacted-secret-1") == "a redacted-secret-2 redacted-secret-1"
+
+
+@pytest.mark.parametrize("text", ["xredacted-env-1", "redacted-env-1 x", "redacted-env-1redacted-env-2"])
+def test_a_pattern_over_a_placeholder_takes_it_whole(text: str) -> None:
+    redactor = Redactor(secrets=[re.compile(r"x?redacted-env-1.?x?(?:edacted)?")])
+    once = redactor.text(text)
+    assert redactor.text(once) == once
+    assert not re.search(r"redacted-redacted|redacted-env-1", once) or once == text
+
+
+def test_findings_that_overlap_are_one() -> None:
+    key = "sk-ant-api03-" + "x1Y2z3W4" * 11
+    redactor = Redactor(secrets=[key[20:40], "api03", key[60:] + " tail"])
+    assert redactor.text(f"a {key} tail b") == "a redacted-anthropic-key-1 b"
+
+
+def test_a_signature_of_a_request_is_not_learned_and_its_key_id_is_found() -> None:
+    redactor = Redactor()
+    value = "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE234567ABC/20261122/eu/bedrock/aws4_request, Signature=0a1b2c3d4e5f"
+    redactor.learn_request(Request("POST", "https://x", (("authorization", value),)))
+    assert redactor.generation == 0
+    assert "AKIA" not in redactor.text(value)
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "closers", "rest"),
+    [
+        ('{"a":"b', '{"a":"b', '"}', ""),
+        ('{"a":["b",{"c":1', '{"a":["b",{"c":1', "}]}", ""),
+        ('{"a":"b\\', '{"a":"b', '"}', "\\"),
+        ('{"a":"b\\u00', '{"a":"b', '"}', "\\u00"),
+        ('{"a":"b","c', '{"a":"b"', "}", ',"c'),
+        ('{"a":"b","c":', '{"a":"b"', "}", ',"c":'),
+        ('{"a":{"b":"x, y"},"c":tr', '{"a":{"b":"x, y"}', "}", ',"c":tr'),
+    ],
+)
+def test_a_document_that_was_cut(source: str, text: str, closers: str, rest: str) -> None:
+    assert completed(source) == (text, closers, rest)
+
+
+@pytest.mark.parametrize("source", ["", "abc", "}", '{"a', '{"a":1}', "[}"])
+def test_what_was_cut_too_early_or_not_at_all(source: str) -> None:
+    assert completed(source) is None
+
+
+@pytest.mark.parametrize("cut", range(4))
+def test_base64_of_any_length_decodes_as_far_as_it_goes(cut: int) -> None:
+    data = b"a1b2c3d4-0000-4000-8000-0123456789ab!!!"
+    text = base64.b64encode(data).decode()
+    assert decoded(text[: len(text) - cut]).startswith(data[: len(data) - 3])
