@@ -44,7 +44,9 @@ class BodyReader:
     def read(self, data: bytes, content_type: str = "") -> Body:
         """What a request of these bytes holds: equal to `body_of(data, content_type)`."""
         known = max(
-            (told for told in self._told if data.startswith(told.prefix)), key=lambda told: len(told.prefix), default=None
+            (told for told in self._told if data.startswith(told.prefix)),
+            key=lambda told: len(told.prefix),
+            default=None,
         )
         if known is not None:
             value = self._continued(known, data)

@@ -3,10 +3,6 @@
 Transports ask it what to do with a request (`decide`) and hand it what arrives (`Call`). It holds
 the cassette, the player and the redactor, remembers the first failure for whoever reports it, and
 saves at the end, after everything of ours has been taken back.
-
-Conversations nest per context. A thread or task whose context has none, or one that is over, uses
-the innermost one opened process-wide; where several are open that do not nest, that is ambiguous
-and an error.
 """
 
 from __future__ import annotations
@@ -15,21 +11,20 @@ import contextlib
 import os
 import shlex
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar, Token
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextvars import Token
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from convo_replay import errors, keeping, standins
+from convo_replay import errors, keeping, nesting, standins
 from convo_replay.body_reader import BodyReader
+from convo_replay.call import Call
 from convo_replay.config import Config, hosts
-from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, LeakFound
+from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
 from convo_replay.exchange import Body, Chunk, End, Exchange, Head, Request, Steps
-from convo_replay.matching import Fingerprints, explain
+from convo_replay.explaining import explain
+from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Record, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor
@@ -38,39 +33,6 @@ from convo_replay.turns import Turn, turns, usage
 
 if TYPE_CHECKING:
     from convo_replay.providers.reply import Usage
-
-_current: ContextVar[Conversation | None] = ContextVar("convo_replay_conversation", default=None)
-_active: list[Conversation] = []
-_lock = threading.RLock()
-
-
-def current() -> Conversation | None:
-    """The conversation that a request made here and now belongs to.
-
-    Raises:
-        ConvoFailure: several conversations are open that do not nest, and this context has none.
-    """
-    conversation = _current.get()
-    if conversation is not None and conversation.is_active:
-        return conversation
-    with _lock:
-        if not _active:
-            return None
-        innermost = _active[-1]
-        ancestors = set()
-        parent: Conversation | None = innermost
-        while parent is not None:
-            ancestors.add(id(parent))
-            parent = parent.parent
-        if all(id(each) in ancestors for each in _active):
-            return innermost
-        names = [str(each.cassette_path or each.owner or "a conversation") for each in _active]
-    raise errors.failure(ConvoFailure, errors.ambiguous(names))
-
-
-def anyone_replays() -> bool:
-    """Whether any conversation that is open forbids the network."""
-    return any(conversation.record == "none" for conversation in tuple(_active))
 
 
 class Budget:
@@ -88,63 +50,6 @@ class Budget:
                 return False
             self.used += 1
             return True
-
-
-class Call:
-    """One live request in flight. Gets what arrives as it arrives, and ends once, whatever ends it first."""
-
-    __slots__ = ("_chunks", "_conversation", "_done", "_head", "_started", "decode", "recorded", "request", "slot")
-
-    def __init__(self, conversation: Conversation, slot: int, request: Request) -> None:
-        self._conversation = conversation
-        self.slot = slot
-        self.request = request
-        """As the application sent it; the body of an upload that streams is put in when it has gone by."""
-        self.recorded = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._started = perf_counter()
-        self._head: Head | None = None
-        self._chunks: list[Chunk] = []
-        self._done = False
-        self.decode: Callable[[Head, Sequence[Chunk]], tuple[list[Chunk], str | None]] | None = None
-        """Removes the content-encoding; gives the chunks and, where that failed, the library's words."""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the request started."""
-        return perf_counter() - self._started
-
-    def body(self, body: Body) -> None:
-        """The body of the request, where it was not known before it was sent."""
-        self.request = replace(self.request, body=body)
-
-    def head(self, status: int, headers: Sequence[tuple[str, str]], reason: str = "", http: str = "") -> None:
-        """The status line and headers have arrived."""
-        self._head = Head(status, tuple(headers), self.elapsed, reason, http)
-
-    def chunk(self, data: bytes) -> None:
-        """Bytes of the body have arrived, as the client gets them."""
-        self._chunks.append(Chunk(self.elapsed, data))
-
-    def end(self, kind: str = "complete", phase: str = "", detail: str = "") -> None:
-        """The exchange is over. Only the first call counts."""
-        with self._conversation.lock:
-            if self._done:
-                return
-            self._done = True
-            end = End(kind, self.elapsed, phase, detail)  # type: ignore[arg-type]
-            chunks = self._chunks
-            if self._head is not None and self.decode is not None:
-                chunks, undecodable = self.decode(self._head, chunks)
-                if undecodable is not None and kind == "complete":
-                    end = End("undecodable", end.at, "", undecodable)
-            steps: Steps = (*([_without_framing(self._head)] if self._head else []), *chunks, end)
-            self._conversation.recorded(self, steps)
-
-    def drop(self) -> None:
-        """The request was never an exchange: the client refused to send it."""
-        with self._conversation.lock:
-            self._done = True
-            self._conversation.dropped(self)
 
 
 class Conversation:
@@ -275,22 +180,12 @@ class Conversation:
             self._standins.put()
 
     def _enter(self) -> None:
-        with _lock:
-            before = _current.get()
-            self.parent = before if before is not None and before.is_active else _active[-1] if _active else None
-            self.is_active = True
-            _active.append(self)
-        self._token = _current.set(self)
+        self._token = nesting.enter(self)
 
     def _leave(self) -> None:
-        with _lock:
-            self.is_active = False
-            if self in _active:
-                _active.remove(self)
         if self._token is not None:
             token, self._token = self._token, None
-            with contextlib.suppress(ValueError):  # closed from another context than it was opened in
-                _current.reset(token)
+            nesting.leave(self, token)
 
     @contextlib.contextmanager
     def activate(self) -> Iterator[None]:
@@ -385,7 +280,7 @@ class Conversation:
         try:
             self.load()
         except CassetteError as error:
-            raise self._failed(ConvoFailure, str(error)) from error
+            raise self.fail(ConvoFailure, str(error)) from error
         assert self._player is not None
         return self._player.holds(request.method, request.url)
 
@@ -399,7 +294,7 @@ class Conversation:
         try:
             self.load()
         except CassetteError as error:
-            raise self._failed(ConvoFailure, str(error)) from error
+            raise self.fail(ConvoFailure, str(error)) from error
         assert self._player is not None
         return not self._player.records_all
 
@@ -417,7 +312,7 @@ class Conversation:
             try:
                 self.load()
             except CassetteError as error:
-                raise self._failed(ConvoFailure, str(error)) from error
+                raise self.fail(ConvoFailure, str(error)) from error
             assert self._player is not None
             assert self._redactor is not None
             if self.record != "none" or self.config.secrets:
@@ -425,14 +320,14 @@ class Conversation:
             redacted = self._redacted(request)
             decision = self._player.decide(redacted, request)
             if isinstance(decision, Refuse):
-                raise self._failed(CassetteMiss, self._miss_text(redacted, decision))
+                raise self.fail(CassetteMiss, self._miss_text(redacted, decision))
             slot = len(self._finished)
             if isinstance(decision, Play):
                 self._finished.append(decision.exchange)
                 return decision
             assert isinstance(decision, Record)
             if not self.budget.take():
-                raise self._failed(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
+                raise self.fail(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
             self.live_requests += 1
             self._finished.append(None)
             call = Call(self, slot, request)
@@ -445,7 +340,7 @@ class Conversation:
         assert_request = Request("GET", shown)
         if self.record == "none" and not self._passes(host, port, assert_request):
             where = self._redactor.text(shown) if self._redactor else _without_query(shown)
-            return self._failed(ConvoFailure, errors.refused(where, host, self._shown))
+            return self.fail(ConvoFailure, errors.refused(where, host, self._shown))
         with self.lock:
             self.passed[host] = self.passed.get(host, 0) + 1
         return None
@@ -483,7 +378,8 @@ class Conversation:
 
     # --- failures ----------------------------------------------------------------------------------
 
-    def _failed(self, kind: type[ConvoFailure], text: str) -> ConvoFailure:
+    def fail(self, kind: type[ConvoFailure], text: str) -> ConvoFailure:
+        """A failure to be raised out of the application's call; the first one is remembered."""
         made = errors.failure(kind, text if errors.raised_as else text + errors.called_from())
         with self.lock:
             if self.failure is None:
@@ -532,17 +428,6 @@ class Conversation:
         return f"turns[{len(turns(same_test)) - 1}]" + (f" of {owner}" if owner and owner != self.owner else "")
 
 
-_FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-
-
-def _without_framing(head: Head) -> Head:
-    """What says how the bytes travelled is no longer true of the decoded body (protocol.md §4.3)."""
-    return replace(head, headers=tuple(pair for pair in head.headers if pair[0] not in _FRAMING))
-
-
 def _without_query(url: str) -> str:
     split_url = urlsplit(url)
     return f"{split_url.scheme}://{split_url.netloc.rpartition('@')[2]}{split_url.path}"
-
-
-__all__ = ["Budget", "Call", "Conversation", "LeakFound", "current"]

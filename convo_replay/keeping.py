@@ -57,18 +57,18 @@ def kept(recorded: Sequence[Exchange], *, keep: Sequence[str]) -> list[Exchange]
 
 def through(recorded: Iterable[Exchange], before_record: Sequence[Callable[[Exchange], Any]]) -> list[Exchange]:
     """The exchanges after the user's callables; one that returns `None` drops the exchange."""
-    out: list[Exchange] = []
-    for exchange in recorded:
-        changed: Exchange | None = exchange
-        for call in before_record:
-            changed = call(changed)
-            if changed is None:
-                break
-            if not isinstance(changed, Exchange):
-                raise TypeError(f"before_record: {call!r} returned {type(changed).__name__}, expected Exchange or None")
-        if changed is not None:
-            out.append(changed)
-    return out
+    return [changed for exchange in recorded if (changed := _through(exchange, before_record)) is not None]
+
+
+def _through(exchange: Exchange, before_record: Sequence[Callable[[Exchange], Any]]) -> Exchange | None:
+    for call in before_record:
+        changed = call(exchange)
+        if changed is None:
+            return None
+        if not isinstance(changed, Exchange):
+            raise TypeError(f"before_record: {call!r} returned {type(changed).__name__}, expected Exchange or None")
+        exchange = changed
+    return exchange
 
 
 def save(
@@ -106,12 +106,15 @@ def save(
         before = previous or Cassette(clients={}, exchanges=[])
         if before.format != "convo":
             raise CassetteError(
-                path, "is a vcrpy cassette, which is replayed as it is and never written; name another cassette to record"
+                path,
+                "is a vcrpy cassette, which is replayed as it is and never written; name another cassette to record",
             )
         theirs = before.exchanges
         if aside:
             theirs = [exchange for exchange in theirs if exchange.test != owner]
-            mine = merged([exchange for exchange in known if exchange.test == owner], recorded, owner, mode, (), fingerprints)
+            mine = merged(
+                [exchange for exchange in known if exchange.test == owner], recorded, owner, mode, (), fingerprints
+            )
             exchanges = [*theirs, *mine]
         else:
             exchanges = merged(theirs, recorded, owner, mode, known, fingerprints)
@@ -134,7 +137,9 @@ def save(
 
     update(target, change, gate)
     if aside:
-        return f"{path}: the test failed, so its recording was kept beside it; take it with: convo-replay accept {target}"
+        return (
+            f"{path}: the test failed, so its recording was kept beside it; take it with: convo-replay accept {target}"
+        )
     return ""
 
 
@@ -165,7 +170,9 @@ def merged(
         new = {fingerprints.of(exchange.request).loose for exchange in recorded}
         gone = {index for index in own[at_start:] if fingerprints.of(theirs[index].request).loose in new}
     if not gone:
-        last_own = max((index for index, exchange in enumerate(theirs) if exchange.test == owner), default=len(theirs) - 1)
+        last_own = max(
+            (index for index, exchange in enumerate(theirs) if exchange.test == owner), default=len(theirs) - 1
+        )
         return [*theirs[: last_own + 1], *recorded, *theirs[last_own + 1 :]]
     first = min(gone)
     before = [exchange for index, exchange in enumerate(theirs[:first]) if index not in gone]

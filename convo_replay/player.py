@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from convo_replay.config import RecordMode
 from convo_replay.exchange import Exchange, Json, Request
-from convo_replay.matching import Fingerprint, Fingerprints, Pairing, nearest, wildcard_pairs
+from convo_replay.explaining import nearest
+from convo_replay.matching import Fingerprint, Fingerprints
+from convo_replay.pairing import Pairing, wildcard_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Player:
         self._fingerprints = fingerprints
         self._pairing = Pairing()
         self.played: set[int] = set()
-        self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and not any(map(self._is_ours, exchanges)))
+        nothing_of_ours = not any(map(self._is_ours, exchanges))
+        self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and nothing_of_ours)
         self.prints: list[Fingerprint] = []
         self._index: dict[bytes, list[int]] = {}
         if not self.records_all:
@@ -125,7 +128,8 @@ class Player:
         return all(matcher(self.exchanges[index].request, request) is not False for matcher in self._matchers)
 
     def _same_fingerprint(self, sent: Fingerprint, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
-        indexes = [i for i in self._index.get(sent.loose, ()) if not self.exchanges[i].after and self._agreed(i, request)]
+        alike = self._index.get(sent.loose, ())
+        indexes = [i for i in alike if not self.exchanges[i].after and self._agreed(i, request)]
         fresh = [i for i in indexes if i not in self.played]
         if not fresh and not self.repeats:
             return None

@@ -18,7 +18,9 @@ def request(text: str = "hi", host: str = "api.anthropic.com") -> Request:
     return Request("POST", f"https://{host}/v1/messages", body=Json({"model": "m", "messages": messages}))
 
 
-def exchange(text: str = "hi", answer: str = "", test: str = OWN, host: str = "api.anthropic.com", **more: Any) -> Exchange:
+def exchange(
+    text: str = "hi", answer: str = "", test: str = OWN, host: str = "api.anthropic.com", **more: Any
+) -> Exchange:
     steps = (Head(200, (("content-type", "application/json"),)), Chunk(0.1, answer.encode()), End(at=0.1))
     return Exchange(request(text, host), steps, test=test, **more)
 

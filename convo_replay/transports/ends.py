@@ -9,9 +9,9 @@ import socket
 import ssl
 from types import ModuleType
 
-from convo_replay.exchange import End
+from convo_replay.exchange import End, EndKind
 
-_ENDS: dict[str, tuple[str, str]] = {
+_ENDS: dict[str, tuple[EndKind, str]] = {
     "ConnectTimeout": ("timeout", "connect"),
     "ReadTimeout": ("timeout", "read"),
     "WriteTimeout": ("timeout", "write"),
@@ -27,7 +27,7 @@ _ENDS: dict[str, tuple[str, str]] = {
 _NEVER_SENT = frozenset({"UnsupportedProtocol", "LocalProtocolError", "InvalidURL", "CookieConflict", "StreamError"})
 
 
-def end_of(error: BaseException) -> tuple[str, str, str] | None:
+def end_of(error: BaseException) -> tuple[EndKind, str, str] | None:
     """Kind, phase and detail of the `End` that an exception stands for; `None` where nothing was sent.
 
     Anything that is no exception of the library (a cancellation, an exception of the application)
@@ -45,7 +45,7 @@ def end_of(error: BaseException) -> tuple[str, str, str] | None:
     return "cancelled", "", ""
 
 
-def _connect_kind(error: BaseException) -> str:
+def _connect_kind(error: BaseException) -> EndKind:
     seen: BaseException | None = error
     for _ in range(10):
         if seen is None:
@@ -58,7 +58,7 @@ def _connect_kind(error: BaseException) -> str:
     return "refused"
 
 
-_NAMES: dict[tuple[str, str], str] = {
+_NAMES: dict[tuple[EndKind, str], str] = {
     **{ends: name for name, ends in _ENDS.items()},
     ("dns", ""): "ConnectError",
     ("tls", ""): "ConnectError",

@@ -15,28 +15,26 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
 from convo_replay import errors
 from convo_replay.bodies import Upload
-from convo_replay.conversation import Call, Conversation, current
+from convo_replay.call import Call
+from convo_replay.conversation import Conversation
 from convo_replay.errors import ConvoFailure
-from convo_replay.exchange import Chunk, Exchange, Head, Request, Steps
+from convo_replay.exchange import Chunk, Exchange, Head, Request
+from convo_replay.nesting import current
 from convo_replay.player import Play
-from convo_replay.sse import Decoder
 from convo_replay.transports import guard, tokens
-from convo_replay.transports.ends import end_of, error_of
 from convo_replay.transports.patching import Patches
+from convo_replay.transports.playing import AsyncPlayedStream, Played, PlayedStream, async_sleep, sleep
+from convo_replay.transports.recording import AsyncTee, AsyncUploadTee, Tee, UploadTee, ended
 
 LIBRARIES = (("httpx2", "httpcore2"), ("httpx", "httpcore"))
 IN_PROCESS = frozenset({"MockTransport", "ASGITransport", "WSGITransport", "_TestClientTransport"})
 """Transports that reach no network; left alone unless `intercept` names their host."""
-
-LINGER = 1.0
-"""Seconds that a stream which the client left is held open beyond the recorded time, in async replay."""
 
 
 def install(patches: Patches) -> None:
@@ -94,12 +92,12 @@ class _Library:
     def __init__(self, module: ModuleType) -> None:
         self.module = module
         self.name = module.Client.__module__.partition(".")[0]
-        self.sync_stream = _stream_class(module.SyncByteStream, _PlayedStream)
-        self.async_stream = _stream_class(module.AsyncByteStream, _AsyncPlayedStream)
-        self.sync_tee = _stream_class(module.SyncByteStream, _Tee)
-        self.async_tee = _stream_class(module.AsyncByteStream, _AsyncTee)
-        self.sync_upload = _stream_class(module.SyncByteStream, _UploadTee)
-        self.async_upload = _stream_class(module.AsyncByteStream, _AsyncUploadTee)
+        self.sync_stream = _stream_class(module.SyncByteStream, PlayedStream)
+        self.async_stream = _stream_class(module.AsyncByteStream, AsyncPlayedStream)
+        self.sync_tee = _stream_class(module.SyncByteStream, Tee)
+        self.async_tee = _stream_class(module.AsyncByteStream, AsyncTee)
+        self.sync_upload = _stream_class(module.SyncByteStream, UploadTee)
+        self.async_upload = _stream_class(module.AsyncByteStream, AsyncUploadTee)
 
     @property
     def core(self) -> ModuleType | None:
@@ -165,45 +163,6 @@ def _is_in_process(transport: Any) -> bool:
     return any(cls.__name__ in IN_PROCESS for cls in type(transport).__mro__)
 
 
-def _delivered(steps: Steps) -> Iterator[Chunk]:
-    """The chunks as replay gives them: one event at a time where the body is an event stream."""
-    head = steps[0] if steps else None
-    is_stream = isinstance(head, Head) and any(
-        name == "content-type" and value.lower().startswith("text/event-stream") for name, value in head.headers
-    )
-    if not is_stream:
-        yield from (step for step in steps if isinstance(step, Chunk))
-        return
-    decoder = Decoder()
-    at = 0.0
-    for step in steps:
-        if isinstance(step, Chunk):
-            at = step.at
-            for event in decoder.feed(step.data):
-                yield Chunk(at, event.raw)
-    for event in decoder.finish():
-        yield Chunk(at, event.raw)
-
-
-class _Pace:
-    """The waits that `timing` asks for, in seconds, from the recorded times."""
-
-    def __init__(self, timing: str | float) -> None:
-        self._factor = {"none": 0.0, "recorded": 1.0}.get(timing, 0.0) if isinstance(timing, str) else timing
-        self._at = 0.0
-
-    def until(self, at: float) -> float:
-        wait, self._at = max(0.0, at - self._at), at
-        return wait * self._factor
-
-
-def _left_open() -> str:
-    return (
-        "the client read on where it had left when this was recorded (a break, a close or a cancellation), so nothing "
-        "more is known of this stream. Record it again with the client as it is now."
-    )
-
-
 # --- deciding ------------------------------------------------------------------------------------
 
 
@@ -241,7 +200,10 @@ def _ours_to_explain() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise errors.failure(ConvoFailure, f"convo_replay could not handle a request: {error!r}") from error
+        text = f"convo_replay could not handle a request: {error!r}"
+        conversation = current()
+        made = conversation.fail(ConvoFailure, text) if conversation else errors.failure(ConvoFailure, text)
+        raise made from error
 
 
 class Transport(_Wrapped):
@@ -262,16 +224,16 @@ class Transport(_Wrapped):
         with _ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
-            return self._play(decision.exchange, _Pace(conversation.config.timing))
+            return self._play(decision.exchange, conversation)
         return self._record(decision, request, send, has_body)
 
-    def _play(self, exchange: Exchange, pace: _Pace) -> Any:
-        end = exchange.end
+    def _play(self, exchange: Exchange, conversation: Conversation) -> Any:
+        played = Played(exchange, self.library.module, self.library.core, conversation)
         if exchange.head is None:
-            _sleep(pace.until(end.at))
-            raise error_of(end, self.library.module, self.library.core) or errors.failure(ConvoFailure, _left_open())
-        _sleep(pace.until(exchange.head.at))
-        return self.library.answer(exchange, self.library.sync_stream(_play(exchange, pace, self.library)))
+            for _ in played.chunks():
+                pass
+        sleep(played.until_head())
+        return self.library.answer(exchange, self.library.sync_stream(played.chunks()))
 
     def _record(self, call: Call, request: Any, send: Any, has_body: bool) -> Any:
         if not has_body:
@@ -281,10 +243,10 @@ class Transport(_Wrapped):
             with guard.permitted():
                 response = send(request)
         except BaseException as error:
-            _ended(call, error)
+            ended(call, error)
             raise
-        _note_head(call, response, self.library)
-        response.stream = self.library.sync_tee(response.stream, call)
+        if not _was_whole(call, response, self.library):
+            response.stream = self.library.sync_tee(response.stream, call)
         return response
 
     def close(self) -> None:
@@ -310,16 +272,16 @@ class AsyncTransport(_Wrapped):
         with _ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
-            return await self._play(decision.exchange, _Pace(conversation.config.timing))
+            return await self._play(decision.exchange, conversation)
         return await self._record(decision, request, send, has_body)
 
-    async def _play(self, exchange: Exchange, pace: _Pace) -> Any:
-        end = exchange.end
+    async def _play(self, exchange: Exchange, conversation: Conversation) -> Any:
+        played = Played(exchange, self.library.module, self.library.core, conversation)
         if exchange.head is None:
-            await _async_sleep(pace.until(end.at) or (end.at + LINGER if end.kind == "cancelled" else 0.0))
-            raise error_of(end, self.library.module, self.library.core) or errors.failure(ConvoFailure, _left_open())
-        await _async_sleep(pace.until(exchange.head.at))
-        return self.library.answer(exchange, self.library.async_stream(_play_async(exchange, pace, self.library)))
+            async for _ in played.async_chunks():
+                pass
+        await async_sleep(played.until_head())
+        return self.library.answer(exchange, self.library.async_stream(played.async_chunks()))
 
     async def _record(self, call: Call, request: Any, send: Any, has_body: bool) -> Any:
         if not has_body:
@@ -329,10 +291,10 @@ class AsyncTransport(_Wrapped):
             with guard.permitted():
                 response = await send(request)
         except BaseException as error:
-            _ended(call, error)
+            ended(call, error)
             raise
-        _note_head(call, response, self.library)
-        response.stream = self.library.async_tee(response.stream, call)
+        if not _was_whole(call, response, self.library):
+            response.stream = self.library.async_tee(response.stream, call)
         return response
 
     async def aclose(self) -> None:
@@ -340,7 +302,8 @@ class AsyncTransport(_Wrapped):
         await self.inner.aclose()
 
 
-def _note_head(call: Call, response: Any, library: _Library) -> None:
+def _was_whole(call: Call, response: Any, library: _Library) -> bool:
+    """Notes the head; and the body too, where a transport answers with one that was read already."""
     reason = response.reason_phrase
     standard = library.module.codes.get_reason_phrase(response.status_code)
     version = response.http_version
@@ -351,187 +314,10 @@ def _note_head(call: Call, response: Any, library: _Library) -> None:
         reason if reason != standard else "",
         version if version != "HTTP/1.1" else "",
     )
-
-
-def _ended(call: Call, error: BaseException) -> None:
-    end = end_of(error)
-    if end is None:
-        call.drop()
-    else:
-        call.end(*end)
-
-
-# --- playing -------------------------------------------------------------------------------------
-
-
-def _sleep(seconds: float) -> None:
-    if seconds > 0:
-        time.sleep(seconds)
-
-
-async def _async_sleep(seconds: float) -> None:
-    if seconds > 0:
-        import anyio
-
-        await anyio.sleep(seconds)
-
-
-def _play(exchange: Exchange, pace: _Pace, library: _Library) -> Iterator[bytes]:
-    pace.until(exchange.head.at if exchange.head else 0.0)
-    for chunk in _delivered(exchange.steps):
-        _sleep(pace.until(chunk.at))
-        yield chunk.data
-    end = exchange.end
-    _sleep(pace.until(end.at))
-    if end.kind == "cancelled":
-        raise errors.failure(ConvoFailure, _left_open())
-    error = error_of(end, library.module, library.core)
-    if error is not None:
-        raise error
-
-
-async def _play_async(exchange: Exchange, pace: _Pace, library: _Library) -> AsyncIterator[bytes]:
-    pace.until(exchange.head.at if exchange.head else 0.0)
-    for chunk in _delivered(exchange.steps):
-        await _async_sleep(pace.until(chunk.at))
-        yield chunk.data
-    end = exchange.end
-    await _async_sleep(pace.until(end.at))
-    if end.kind == "cancelled":
-        # Whoever left will leave again: what was silence then is silence now, until it does.
-        await _async_sleep(end.at + LINGER)
-        raise errors.failure(ConvoFailure, _left_open())
-    error = error_of(end, library.module, library.core)
-    if error is not None:
-        raise error
-
-
-class _PlayedStream:
-    """A response stream over an iterator of bytes; single use, like the library's own."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def close(self) -> None:
-        """Ends the stream where it stands."""
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
-
-
-class _AsyncPlayedStream:
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._chunks
-
-    async def aclose(self) -> None:
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
-
-
-# --- recording -----------------------------------------------------------------------------------
-
-
-class _Tee:
-    """Hands each chunk on as it arrives and notes it; ends with whatever comes first."""
-
-    def __init__(self, stream: Iterable[bytes], call: Call) -> None:
-        self._stream = stream
-        self._call = call
-
-    def __iter__(self) -> Iterator[bytes]:
-        call = self._call
-        try:
-            for data in self._stream:
-                if data:
-                    call.chunk(data)
-                yield data
-        except BaseException as error:
-            _ended(call, error)
-            raise
-        call.end()
-
-    def close(self) -> None:
-        """The client is done with the response."""
-        try:
-            close = getattr(self._stream, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._call.end("cancelled")
-
-    def __del__(self) -> None:
-        self._call.end("cancelled")
-
-
-class _AsyncTee:
-    def __init__(self, stream: AsyncIterable[bytes], call: Call) -> None:
-        self._stream = stream
-        self._call = call
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        call = self._call
-        try:
-            async for data in self._stream:
-                if data:
-                    call.chunk(data)
-                yield data
-        except BaseException as error:
-            _ended(call, error)
-            raise
-        call.end()
-
-    async def aclose(self) -> None:
-        try:
-            close = getattr(self._stream, "aclose", None)
-            if close is not None:
-                await close()
-        finally:
-            self._call.end("cancelled")
-
-    def __del__(self) -> None:
-        self._call.end("cancelled")
-
-
-class _UploadTee:
-    """Hashes an upload while it streams; nothing is read ahead."""
-
-    def __init__(self, stream: Iterable[bytes], call: Call, upload: Upload) -> None:
-        self._stream = stream
-        self._call = call
-        self._upload = upload
-
-    def __iter__(self) -> Iterator[bytes]:
-        for data in self._stream:
-            self._upload.feed(data)
-            yield data
-        self._call.body(self._upload.finish())
-
-    def close(self) -> None:
-        close = getattr(self._stream, "close", None)
-        if close is not None:
-            close()
-
-
-class _AsyncUploadTee:
-    def __init__(self, stream: AsyncIterable[bytes], call: Call, upload: Upload) -> None:
-        self._stream = stream
-        self._call = call
-        self._upload = upload
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._stream:
-            self._upload.feed(data)
-            yield data
-        self._call.body(self._upload.finish())
-
-    async def aclose(self) -> None:
-        close = getattr(self._stream, "aclose", None)
-        if close is not None:
-            await close()
+    if not response.is_stream_consumed:
+        return False
+    call.decode = None
+    if response.content:
+        call.chunk(response.content)
+    call.end()
+    return True

@@ -1,0 +1,111 @@
+"""Placeholders on both sides: recorded ones as wildcards, and which stands for which.
+
+Matching depends neither on the environment nor on which key was live (design.md §7.1). A value that
+the recording environment knew as a secret is unknown to another, and stands in the live request as
+plain text; what it was there must then be the same wherever the placeholder occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convo_replay.matching import ID_KEYS, Fingerprints
+from convo_replay.normalizing import normalized
+from convo_replay.redaction.placeholders import found
+
+
+def wildcard_pairs(stored: Any, live: Any, rules: Fingerprints) -> list[tuple[str, str]] | None:
+    """Whether a stored value equals a live, *unredacted* one when placeholders match any text.
+
+    Returns the pairs (placeholder, live text) it took, or `None` where the values differ.
+    """
+    pairs: list[tuple[str, str]] = []
+    fits = _wild(rules.normalized(stored), rules.normalized(live), pairs, rules.preset, {}, {})
+    return pairs if fits else None
+
+
+def _wild(
+    a: Any,
+    b: Any,
+    pairs: list[tuple[str, str]],
+    preset: bool,
+    ids_a: dict[str, int],
+    ids_b: dict[str, int],
+    key: str = "",
+) -> bool:
+    if isinstance(a, dict):
+        return (
+            isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(_wild(a[name], b[name], pairs, preset, ids_a, ids_b, name) for name in sorted(a))
+        )
+    if isinstance(a, list):
+        return (
+            isinstance(b, list)
+            and len(a) == len(b)
+            and all(_wild(x, y, pairs, preset, ids_a, ids_b) for x, y in zip(a, b, strict=True))
+        )
+    if isinstance(a, str):
+        if not isinstance(b, str):
+            return False
+        if preset and key in ID_KEYS and a != b:
+            return ids_a.setdefault(a, len(ids_a)) == ids_b.setdefault(b, len(ids_b))
+        return _wild_text(a, b, pairs) or (preset and _wild_text(normalized(a), normalized(b), pairs))
+    return type(a) is type(b) and bool(a == b)
+
+
+def _wild_text(stored: str, live: str, pairs: list[tuple[str, str]]) -> bool:
+    if stored == live:
+        return True
+    names = found(stored)
+    if not names:
+        return False
+    literals: list[str] = []
+    at = 0
+    for name in names:
+        where = stored.index(name, at)
+        literals.append(stored[at:where])
+        at = where + len(name)
+    tail = stored[at:]
+    if not live.startswith(literals[0]):
+        return False
+    at = len(literals[0])
+    taken: list[tuple[str, str]] = []
+    for name, literal in zip(names[:-1], literals[1:], strict=True):
+        where = live.find(literal, at)
+        if where < 0:
+            return False
+        taken.append((name, live[at:where]))
+        at = where + len(literal)
+    end = len(live) - len(tail)
+    if end < at or not live.endswith(tail):
+        return False
+    taken.append((names[-1], live[at:end]))
+    pairs += taken
+    return True
+
+
+class Pairing:
+    """Which recorded placeholder stands for which live one: one-to-one, as a conversation goes on."""
+
+    def __init__(self) -> None:
+        self._live_of: dict[str, str] = {}
+        self._stored_of: dict[str, str] = {}
+
+    def fits(self, pairs: Sequence[tuple[str, str]]) -> bool:
+        """Whether these pairs (stored, live) go with each other and with what was paired so far."""
+        live_of: dict[str, str] = {}
+        stored_of: dict[str, str] = {}
+        for stored, live in pairs:
+            if self._live_of.get(stored, live_of.setdefault(stored, live)) != live or live_of[stored] != live:
+                return False
+            if self._stored_of.get(live, stored_of.setdefault(live, stored)) != stored or stored_of[live] != stored:
+                return False
+        return True
+
+    def take(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Remembers pairs that were played."""
+        for stored, live in pairs:
+            self._live_of.setdefault(stored, live)
+            self._stored_of.setdefault(live, stored)

@@ -1,0 +1,141 @@
+"""A recorded outcome as the library's own streams and exceptions, one event at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from convo_replay.errors import ConvoFailure
+from convo_replay.exchange import Chunk, Exchange, Head, Steps
+from convo_replay.sse import Decoder
+from convo_replay.transports.ends import error_of
+
+if TYPE_CHECKING:
+    from convo_replay.conversation import Conversation
+
+LINGER = 1.0
+"""Seconds that a stream which the client left is held open beyond the recorded time, in async replay."""
+
+
+def delivered(steps: Steps) -> Iterator[Chunk]:
+    """The chunks as replay gives them: one event at a time where the body is an event stream."""
+    head = steps[0] if steps else None
+    is_stream = isinstance(head, Head) and any(
+        name == "content-type" and value.lower().startswith("text/event-stream") for name, value in head.headers
+    )
+    if not is_stream:
+        yield from (step for step in steps if isinstance(step, Chunk))
+        return
+    decoder = Decoder()
+    at = 0.0
+    for step in steps:
+        if isinstance(step, Chunk):
+            at = step.at
+            for event in decoder.feed(step.data):
+                yield Chunk(at, event.raw)
+    for event in decoder.finish():
+        yield Chunk(at, event.raw)
+
+
+LEFT_OPEN = (
+    "the client read on where it had left when this was recorded (a break, a close or a cancellation), so nothing "
+    "more is known of this stream. Record it again with the client as it is now: {rerecord}"
+)
+
+
+def sleep(seconds: float) -> None:
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+async def async_sleep(seconds: float) -> None:
+    if seconds > 0:
+        import anyio
+
+        await anyio.sleep(seconds)
+
+
+class Played:
+    """One exchange being played: its chunks, then its end.
+
+    Args:
+        module: httpx or httpx2, whose exceptions are raised; `core` is its httpcore.
+        conversation: says how fast, and remembers a failure.
+    """
+
+    def __init__(
+        self, exchange: Exchange, module: ModuleType, core: ModuleType | None, conversation: Conversation
+    ) -> None:
+        self._exchange = exchange
+        self._module = module
+        self._core = core
+        self._conversation = conversation
+        timing = conversation.config.timing
+        self._factor = {"none": 0.0, "recorded": 1.0}[timing] if isinstance(timing, str) else timing
+        self._at = 0.0
+
+    def _until(self, at: float) -> float:
+        wait, self._at = max(0.0, at - self._at), at
+        return wait * self._factor
+
+    def until_head(self) -> float:
+        """Seconds to wait before the status line."""
+        return self._until(self._exchange.head.at if self._exchange.head else 0.0)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body; then the end, as the library's exception where it was not a good one."""
+        for chunk in delivered(self._exchange.steps):
+            sleep(self._until(chunk.at))
+            yield chunk.data
+        sleep(self._until(self._exchange.end.at))
+        self._end()
+
+    async def async_chunks(self) -> AsyncIterator[bytes]:
+        """As `chunks`. Where the client had left, it has time to leave again."""
+        for chunk in delivered(self._exchange.steps):
+            await async_sleep(self._until(chunk.at))
+            yield chunk.data
+        end = self._exchange.end
+        await async_sleep(self._until(end.at))
+        if end.kind == "cancelled":
+            await async_sleep(end.at + LINGER)
+        self._end()
+
+    def _end(self) -> None:
+        end = self._exchange.end
+        if end.kind == "cancelled":
+            raise self._conversation.fail(ConvoFailure, LEFT_OPEN.format(rerecord=self._conversation.rerecord))
+        error = error_of(end, self._module, self._core)
+        if error is not None:
+            raise error
+
+
+class PlayedStream:
+    """A response stream over an iterator of bytes; single use, like the library's own."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Ends the stream where it stands."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+class AsyncPlayedStream:
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
+
+    async def aclose(self) -> None:
+        close = getattr(self._chunks, "aclose", None)
+        if close is not None:
+            await close()
