@@ -123,6 +123,10 @@ def update(
         problem: CassetteError | None = None
         try:
             before = load(file) if os.path.lexists(real) else None
+            if before is not None and before.format != "convo":
+                problem = CassetteError(
+                    file, f"it is {before.format}'s; `convo-replay convert` makes one of ours of it"
+                )
         except CassetteError as error:
             problem, before = error, None
         after = change(before)
@@ -137,7 +141,7 @@ def update(
         if gate is not None:
             gate(written, after)
         if problem is not None:
-            raise _rescued(file, written, f"not overwritten, since it cannot be read ({problem.reason})") from problem
+            raise _rescued(file, written, f"not overwritten ({problem.reason})") from problem
         if len(written.text) > yaml_reader.MAX_FILE:
             raise _rescued(file, written, "not saved: over 256 MB")
         try:

@@ -273,3 +273,18 @@ def test_broken_bytes_never_raise_anything_else() -> None:
             warnings.simplefilter("ignore", UnknownKeys)
             with contextlib.suppress(CassetteError):
                 loads(bytes(data), "c.yaml")
+
+
+def test_one_odd_event_does_not_spoil_the_others() -> None:
+    body = 'data: {"a":"\u2028"}\n\nevent: ping\ndata: {"b":"😀 \t"}\n\nid: 1\ndata: x\n\n: \x7f\n\n'.encode()
+    head = Head(200, (("content-type", "text/event-stream"),))
+    text = dump(Cassette(exchanges=[Exchange(Request("GET", "u"), (head, Chunk(0, body), End()))])).text.decode()
+    assert text[text.index("      sse:") :] == (
+        "      sse: |\n"
+        '        +0.000 = "data: {\\"a\\":\\"\\u2028\\"}\\n\\n"\n'
+        '        +0.000 ping {"b":"😀 \t"}\n'
+        '        +0.000 = "id: 1\\ndata: x\\n\\n"\n'
+        '        +0.000 = ": \\u007f\\n\\n"\n'
+        "...\n"
+    )
+    assert loads(text.encode(), "c").exchanges[0].body == body

@@ -132,7 +132,15 @@ def test_permission_bits_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\0\1\2", b"hello: world\n", b"convo_replay: 2\nexchanges: []\n", b"convo_replay: 1\n"]
+    "content",
+    [
+        b"",
+        b"\0\1\2",
+        b"hello: world\n",
+        b"convo_replay: 2\nexchanges: []\n",
+        b"convo_replay: 1\n",
+        b"interactions: []\nversion: 1\n",
+    ],
 )
 def test_what_is_no_cassette_is_never_overwritten(tmp_path: Path, temporary: Path, content: bytes) -> None:
     path = tmp_path / "c.yaml"
