@@ -86,8 +86,17 @@ def is_ours(error: BaseException) -> bool:
 def beside(failure: ConvoFailure, raised: Iterable[BaseException]) -> ConvoFailure:
     """The failure, which remembers what else was raised."""
     if isinstance(failure, _Reported):
-        failure.besides += [rest for error in raised if (rest := without(error, is_ours))]
+        failure.besides += [leaf for error in raised for leaf in _others(error)]
     return failure
+
+
+def _others(error: BaseException) -> Iterator[BaseException]:
+    # Group by group: pytest 8.4 cannot show a group that was raised in its own frames.
+    if isinstance(error, BaseExceptionGroup) and not is_ours(error):
+        for part in error.exceptions:
+            yield from _others(part)
+    elif not is_ours(error) and error.__traceback__ is not None:
+        yield error
 
 
 def finalize(fixturedef: pytest.FixtureDef[Any], down_to: int) -> list[BaseException]:

@@ -303,3 +303,44 @@ def test_unplayed_error_fails_the_teardown(project):
     result = project.run()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_it*", "E   ConvoFailure: *not asked for*"])
+
+
+def test_finalizers_that_fail_together_stop_no_other_one(project):
+    project.write(
+        "test_it.py",
+        """
+import pytest
+from agent import ask
+
+@pytest.fixture(scope="module")
+def wide():
+    yield
+    open("finalized.txt", "a").write("wide ")
+
+@pytest.fixture
+def outer(wide):
+    yield
+    open("finalized.txt", "a").write("outer ")
+
+@pytest.fixture
+def several(request, outer):
+    def own():
+        raise ValueError("the fixture's own")
+    request.addfinalizer(lambda: open("finalized.txt", "a").write("first "))
+    request.addfinalizer(lambda: ask("a"))
+    request.addfinalizer(own)
+    request.addfinalizer(lambda: ask("b"))
+
+@pytest.mark.convo
+def test_one(several): pass
+
+def test_two(): pass
+""",
+    )
+    result = project.run()
+    result.assert_outcomes(passed=2, errors=1)
+    assert (project.path / "finalized.txt").read_text() == "first outer wide "
+    (text,) = sections(result.stdout.str())["ERROR at teardown of test_one"]
+    assert text.startswith("E   CassetteMiss: turns[0] ")
+    assert "the fixture's own" in text
+    assert text.count("CassetteMiss") == 1
