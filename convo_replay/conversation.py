@@ -231,6 +231,9 @@ class Conversation:
         if self.record in ("none", "live") or self.cassette_path is None or self._player is None:
             return
         recorded = [self._recorded[slot] for slot in sorted(self._recorded)]
+        if self.config.sanitize == "on" and self._redactor is not None:
+            # A key that was learned in a later turn may stand in an earlier one.
+            recorded = [self._redactor.exchange(exchange) for exchange in recorded]
         recorded = keeping.kept(recorded, keep=self.config.keep)
         recorded = keeping.through(recorded, self.config.before_record)
         assert self._redactor is not None
