@@ -14,6 +14,7 @@ Scenarios, by what the model says:
     tools     a tool loop: two tool calls, then text; which one depends on the number of tool results
     thinking  thinking with a signature, then text; a thinking block that comes back changed is a 400
     echo      the last user text, word for word
+    echotool  a tool call whose input holds the last user text, after thinking it
     unicode   text with emoji, combining marks, CR, LF, tab, NUL-free control characters
     deltas    `n` text deltas, five events around them, no ping     (n=)
 
@@ -68,7 +69,12 @@ def digest(*parts: object, length: int = 24) -> str:
 
 
 def compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate can only be sent escaped
+        return json.dumps(value, separators=(",", ":"))
+    return text
 
 
 @dataclass
@@ -87,7 +93,7 @@ class Call:
     def __post_init__(self) -> None:
         path = re.sub(r"^https?://[^/]*", "", self.target).partition("?")[0]
         first, _, rest = path.lstrip("/").partition("/")
-        if re.match(r"^(text|counter|tools|thinking|echo|unicode|deltas)(,|$)", first):
+        if re.match(r"^(text|counter|tools|thinking|echo|echotool|unicode|deltas)(,|$)", first):
             self.name, *options = first.split(",")
             self.options = dict(option.split("=", 1) for option in options)
             path = "/" + rest
@@ -134,6 +140,10 @@ def blocks(call: Call, serial: int) -> list[dict[str, Any]]:
         return [{"type": "text", "text": f"Answer number {serial}"}]
     if call.name == "echo":
         return [{"type": "text", "text": text}]
+    if call.name == "echotool":
+        return [{"type": "thinking", "thinking": f"They said {text}", "signature": SIGNATURE},
+                {"type": "tool_use", "id": "toolu_01AbCdEfGhJkLmNpQrStUv", "name": "note",
+                 "input": {"text": text, "nested": [text]}}]  # fmt: skip
     if call.name == "unicode":
         return [{"type": "text", "text": UNICODE}]
     if call.name == "deltas":
@@ -303,6 +313,12 @@ class Script:
         if call.method != "POST" or not isinstance(body, dict) or not (chat or call.path.endswith("/v1/messages")):
             if call.path.endswith("/count_tokens"):
                 value: Any = {"input_tokens": 42}
+            elif call.path.startswith("/echo"):  # the body, as its own type, with a header's value
+                kind = next((value for name, value in call.headers if name == "content-type"), "text/plain")
+                extra = [("x-echo", value) for name, value in call.headers if name == "x-say"]
+                return Answer(200, [*headers, *extra, ("content-type", kind)], [call.body])
+            elif call.path.startswith("/nothing"):
+                return Answer(204, headers, [b""])
             elif call.path.startswith("/plain"):
                 value = {"plain": call.path, "serial": serial, "length": len(call.body)}
             elif call.path.endswith("/v1/models"):

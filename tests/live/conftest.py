@@ -55,7 +55,7 @@ def old_python() -> str:
         return named
     if made.exists():
         return str(made)
-    pytest.skip("no interpreter with anthropic 0.x: `make .venv-old`, or name one in CONVO_OLD_SDK_PYTHON")
+    pytest.skip("no interpreter with anthropic 0.x: `make old-sdks`, or name one in CONVO_OLD_SDK_PYTHON")
 
 
 @pytest.fixture

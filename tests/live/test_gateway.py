@@ -84,7 +84,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Started once; the tests of this file record from it, then stop it, then replay: all in one test."""
     python = os.environ.get("CONVO_LITELLM_PYTHON") or str(ROOT / ".venv-litellm" / "bin" / "python")
     if not Path(python).exists():
-        pytest.skip("no LiteLLM: `make .venv-litellm`, or name its interpreter in CONVO_LITELLM_PYTHON")
+        pytest.skip("no LiteLLM: `make gateway`, or name its interpreter in CONVO_LITELLM_PYTHON")
     running = Gateway(python, tmp_path_factory.mktemp("litellm"))
     yield running
     running.stop()

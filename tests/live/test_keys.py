@@ -188,3 +188,125 @@ def test_a_miss_never_shows_a_key(upstream: Upstream, cassette: Path, monkeypatc
         api.messages.create(**body(f"Use {A['ANTHROPIC_API_KEY']} for London"))
     assert "London" in str(caught.value)
     assert_clean(str(caught.value) + repr(caught.value), A)
+
+
+@pytest.mark.parametrize("name", A)
+def test_a_key_in_a_tool_call_and_in_thinking(name, upstream: Upstream, cassette: Path, monkeypatch):
+    """In JSON that comes in fragments of five characters, at two depths, and in the thinking before it."""
+    url = upstream.url("echotool,piece=5")
+    use(monkeypatch, A)
+    with use_cassette(cassette, record="once"), anthropic.Anthropic(base_url=url) as api:
+        with api.messages.stream(**body(f"Note {A[name]}.")) as stream:
+            assert A[name] in str(stream.get_final_message())
+        with openai.OpenAI(base_url=url + "/v1") as other:
+            list(other.chat.completions.create(model=MODEL, messages=body(f"Note {A[name]}.")["messages"], stream=True))
+    assert_clean(cassette.read_text(), A)
+    upstream.stop()
+    use(monkeypatch, B)
+    with use_cassette(cassette), anthropic.Anthropic(base_url=url) as api:
+        with api.messages.stream(**body(f"Note {B[name]}.")) as stream:
+            note = stream.get_final_message().content[1].input
+        with openai.OpenAI(base_url=url + "/v1") as other:
+            list(other.chat.completions.create(model=MODEL, messages=body(f"Note {B[name]}.")["messages"], stream=True))
+    assert note["text"] == note["nested"][0]
+    assert note["text"].startswith("Note redacted-")
+
+
+def test_a_key_that_comes_back_in_the_next_turn(upstream: Upstream, cassette: Path, monkeypatch):
+    """The answer holds it, and is sent back: what is replayed is what is matched."""
+    url = upstream.url("echo,piece=7")
+
+    def converse(key: str) -> None:
+        messages = [{"role": "user", "content": f"The key is {key}"}]
+        with anthropic.Anthropic(base_url=url) as api:
+            for _ in range(3):
+                with api.messages.stream(model=MODEL, max_tokens=99, messages=messages) as stream:
+                    text = stream.get_final_message().content[0].text
+                messages += [{"role": "assistant", "content": text}, {"role": "user", "content": f"again {text}"}]
+
+    for environment, record in ((A, "once"), (B, "none"), ({}, "none")):
+        use(monkeypatch, environment)
+        with use_cassette(cassette, record=record):
+            converse({**A, **environment}["ANTHROPIC_API_KEY"])
+        assert_clean(cassette.read_text(), A | B)
+        upstream.stop()
+
+
+@pytest.mark.parametrize("when", ["set inside", "gone at the end"])
+def test_an_environment_that_changes_inside(when, upstream: Upstream, cassette: Path, monkeypatch):
+    """`monkeypatch.setenv` in a test runs after the fixture opened its cassette, and is undone before it closes."""
+    use(monkeypatch, {} if when == "set inside" else A)
+    token = A["WEATHER_SERVICE_TOKEN"]
+    with use_cassette(cassette, record="once"):
+        monkeypatch.setenv("WEATHER_SERVICE_TOKEN", token)
+        httpx.post(upstream.url("echo", "/v1/messages"), json=body(f"Call it with {token}"))
+        monkeypatch.delenv("WEATHER_SERVICE_TOKEN")
+    assert_clean(cassette.read_text(), {"token": token})
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/json", "text/html", "application/octet-stream", "image/png"]
+)
+def test_a_key_in_other_bodies(kind, upstream: Upstream, cassette: Path, monkeypatch):
+    use(monkeypatch, A)
+    key = A["ANTHROPIC_API_KEY"]
+    content = json.dumps({"a": key}, indent=1) if kind == "application/json" else f"<p>{key}</p> and {key}"
+    headers = {"content-type": kind, "x-say": key}
+    with use_cassette(cassette, record="once", intercept=["127.0.0.1"]):
+        httpx.post(upstream.url("text", "/echo"), content=content.encode(), headers=headers)
+    for path in cassette.parent.rglob("*"):
+        if path.is_file():
+            assert_clean(path.read_bytes().decode("latin-1"), A)
+    upstream.stop()
+    use(monkeypatch, B)
+    with use_cassette(cassette, intercept=["127.0.0.1"]):
+        content = content.replace(key, B["ANTHROPIC_API_KEY"])
+        assert httpx.post(upstream.url("text", "/echo"), content=content.encode(), headers=headers).status_code == 200
+
+
+def test_a_key_in_a_multipart_upload(upstream: Upstream, cassette: Path, monkeypatch):
+    use(monkeypatch, A)
+    key = A["ANTHROPIC_API_KEY"]
+    files = {"file": (f"{key}.txt", f"key={key}".encode(), "text/plain")}
+    with use_cassette(cassette, record="once", intercept=["127.0.0.1"]):
+        httpx.post(upstream.url("text", "/echo"), files=files, data={"purpose": key})
+    assert_clean(cassette.read_text(), A)
+
+
+def test_a_key_in_an_error(upstream: Upstream, cassette: Path, monkeypatch):
+    """A connection that is refused, to a URL with a key in it; the exception's words are recorded."""
+    use(monkeypatch, A)
+    key = A["ANTHROPIC_API_KEY"]
+    url = upstream.url("text", f"/v1/messages?key={key}").replace("http://", f"http://{key}@")
+    upstream.stop()
+    with pytest.raises(httpx.ConnectError), use_cassette(cassette, record="once"):
+        httpx.post(url, json=body())
+    written = "".join(path.read_text() for path in cassette.parent.rglob("*.yaml"))
+    assert_clean(written, A)
+
+
+def test_what_the_gate_refuses_is_not_on_the_disk(upstream: Upstream, cassette: Path, monkeypatch):
+    from dataclasses import replace
+
+    from convo_replay import Exchange, LeakFound
+    from convo_replay.exchange import Json
+
+    use(monkeypatch, A)
+    key = A["ANTHROPIC_API_KEY"]
+
+    def careless(exchange: Exchange) -> Exchange:
+        return replace(exchange, request=replace(exchange.request, body=Json({"model": "m", "note": key})))
+
+    with pytest.raises(LeakFound) as caught, use_cassette(cassette, record="once", before_record=[careless]):
+        httpx.post(upstream.url("echo", "/v1/messages"), json=body())
+    assert_clean(str(caught.value) + repr(caught.value), A)
+    assert not [path for path in cassette.parent.rglob("*") if path.is_file() and key in path.read_text()]
+    assert not cassette.exists()
+
+
+def test_the_conversation_shows_no_key(upstream: Upstream, cassette: Path, monkeypatch):
+    use(monkeypatch, A)
+    with use_cassette(cassette, record="once") as convo:
+        ask(upstream.url("echo"), f"Keys: {' '.join(A.values())}")
+        shown = f"{convo.exchanges!r} {convo.turns!r} {convo!r} {convo.notes!r}"
+    assert_clean(shown, A)
