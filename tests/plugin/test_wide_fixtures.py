@@ -32,14 +32,14 @@ def module_fixture(session_fixture):
     return ask("module")
 
 @pytest.fixture(scope="class")
-def class_fixture():
-    yield ask("class")
+def class_fixture(request):
+    yield ask(request.cls.__name__)
     ask("class ends")
 
 class TestA:
     @pytest.mark.convo
     def test_one(self, class_fixture, module_fixture, quiet):
-        assert class_fixture == "Answer to: class"
+        assert class_fixture == "Answer to: TestA"
         assert ask("one") == "Answer to: one"
 
     @pytest.mark.convo
@@ -49,6 +49,7 @@ class TestA:
 class TestB:
     @pytest.mark.convo
     def test_three(self, class_fixture, module_fixture):
+        assert class_fixture == "Answer to: TestB"
         assert ask("three") == "Answer to: three"
 
 def test_without_convo(session_fixture):
@@ -261,6 +262,35 @@ def test_async_fixtures(project, plugin, text, count):
     project.sent()
     project.run("-k", "b", plugins=(plugin,)).assert_outcomes(passed=count // 2, deselected=count // 2)
     assert project.sent() == []
+
+
+def test_a_wide_fixture_in_an_event_loop_that_the_test_has_started(project):
+    project.write(
+        "test_it.py",
+        """
+import pytest
+from agent import ask_async
+
+@pytest.fixture
+async def narrow(anyio_backend):
+    await ask_async("narrow")
+
+@pytest.fixture(scope="module")
+async def late(anyio_backend):
+    return await ask_async("late")
+
+@pytest.fixture
+def asks_late(narrow, request):
+    return request.getfixturevalue("late")
+
+@pytest.mark.convo
+@pytest.mark.anyio
+async def test_it(narrow, asks_late, convo):
+    assert [turn.response.text for turn in convo.turns] == ["Answer to: narrow"]
+""",
+    )
+    project.run("--convo-record=once", plugins=("anyio",)).assert_outcomes(passed=2)
+    assert "cassettes/test_it/late.yaml" in project.cassettes()
 
 
 def test_settings_come_from_a_convo_config_that_is_as_wide(project):
