@@ -38,6 +38,22 @@ format: $(STAMP)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
+# Environments that some live tests look for, and skip without: the SDK generation on httpx, and a real gateway.
+.PHONY: old-sdks gateway
+old-sdks: .venv-old/.installed
+gateway: .venv-litellm/.installed
+
+.venv-old/.installed: $(STAMP)
+	$(BIN)/python -m venv --clear .venv-old
+	.venv-old/bin/python -m pip install --quiet --disable-pip-version-check -e . 'anthropic==0.125.0' 'openai==2.54.0' \
+		'httpx[http2]' hypothesis pytest-asyncio pytest-xdist trio
+	@touch $@
+
+.venv-litellm/.installed: $(STAMP)
+	$(BIN)/python -m venv --clear .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.106.2'
+	@touch $@
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
 

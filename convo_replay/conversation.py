@@ -72,7 +72,8 @@ class Conversation:
         budget: Budget | None = None,
         rerecord: str = "",
     ) -> None:
-        self.cassette_path = None if config.record == "live" else cassette_path
+        # Absolute from the start: a test may change the directory.
+        self.cassette_path = None if cassette_path is None or config.record == "live" else cassette_path.absolute()
         self.config = config
         self.owner = owner
         self.record: str = config.record
@@ -233,6 +234,7 @@ class Conversation:
         recorded = [self._recorded[slot] for slot in sorted(self._recorded)]
         if self.config.sanitize == "on" and self._redactor is not None:
             # A key that was learned in a later turn may stand in an earlier one.
+            self._redactor.learn_environment(self._environment())
             recorded = [self._redactor.exchange(exchange) for exchange in recorded]
         recorded = keeping.kept(recorded, keep=self.config.keep)
         recorded = keeping.through(recorded, self.config.before_record)
@@ -318,8 +320,8 @@ class Conversation:
                 raise self.fail(ConvoFailure, str(error)) from error
             assert self._player is not None
             assert self._redactor is not None
-            if self.record != "none" or self.config.secrets:
-                self._redactor.learn_request(request)
+            if self.record != "none":
+                self._redactor.learn_environment(self._environment())  # a test may set a key on its way
             redacted = self._redacted(request)
             decision = self._player.decide(redacted, request)
             if isinstance(decision, Refuse):

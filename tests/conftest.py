@@ -12,7 +12,7 @@ _PERSONAL = re.compile(
     r"|(http|https|all|no|ftp)_proxy|CI|PYTEST_ADDOPTS",
     re.IGNORECASE,
 )
-_OURS = {"CONVO_CORPUS"}
+_OURS = {"CONVO_CORPUS", "CONVO_LITELLM_PYTHON", "CONVO_OLD_SDK_PYTHON"}
 
 
 @pytest.fixture(autouse=True)

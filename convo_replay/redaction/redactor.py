@@ -58,8 +58,8 @@ class Redactor:
         self._interned: dict[bytes, Any] = {}
         self._own: dict[int, Any] = {}
         self._memo_generation = 0
-        for value in environment.credentials(environ or {}):
-            self.learn(value, "env")
+        self._environ: Mapping[str, str] = {}
+        self.learn_environment(environ or {})
 
     def __repr__(self) -> str:
         return f"<Redactor: {self._values!r}>"
@@ -91,6 +91,13 @@ class Redactor:
         with self._lock:
             if STAND_IN not in value and placeholders.PLACEHOLDER.fullmatch(value) is None:
                 self._values.learn(value, cls)
+
+    def learn_environment(self, environ: Mapping[str, str]) -> None:
+        """The credential-like values of an environment are secrets from now on; those known before stay."""
+        if environ != self._environ:
+            self._environ = environ
+            for value in environment.credentials(environ):
+                self.learn(value, "env")
 
     def learn_request(self, request: Request) -> None:
         """Learns from a request as sent: credential headers, ids, userinfo, `?key=`, MCP tokens."""
