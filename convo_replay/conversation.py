@@ -342,8 +342,7 @@ class Conversation:
     def outside(self, scheme: str, host: str, port: int | None, url: str | None) -> ConvoFailure | None:
         """What the guard is told about a connection that is not ours: a failure to raise, or to let it pass."""
         shown = url or f"{scheme}://{host}" + (f":{port}" if port else "")
-        assert_request = Request("GET", shown)
-        if self.record == "none" and not self._passes(host, port, assert_request):
+        if self.record == "none" and not self._passes(host, port, Request("GET", shown)):
             where = self._redactor.text(shown) if self._redactor else _without_query(shown)
             return self.fail(ConvoFailure, errors.refused(where, host, self._shown))
         with self.lock:
