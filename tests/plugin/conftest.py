@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import convo_replay
 from upstream import Upstream
 
 AGENT = """
