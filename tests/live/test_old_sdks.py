@@ -11,8 +11,17 @@ import pytest
 from live.callers import OLD
 from live.project import ROOT
 
-FILES = ["test_record_replay.py", "test_lockstep.py", "test_cuts.py", "test_clients.py", "test_concurrency.py",
-         "test_keys.py"]  # fmt: skip
+FILES = [
+    "test_record_replay.py",
+    "test_lockstep.py",
+    "test_cuts.py",
+    "test_clients.py",
+    "test_concurrency.py",
+    "test_keys.py",
+    "test_keeping.py",
+    "test_edges.py",
+    "test_nothing_leaves.py",
+]
 
 
 @pytest.mark.skipif(OLD, reason="this is the old generation")
