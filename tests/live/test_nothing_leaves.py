@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import pytest
 
 from convo_replay import ConvoFailure
@@ -178,6 +179,32 @@ def test_token_endpoints_get_a_synthetic_token(name, recorded: Path, attempts: l
         )
         assert answer.status_code == 200
         assert answer.json()["access_token"]
+    assert attempts == []
+
+
+@pytest.mark.skipif(not hasattr(anthropic, "WorkloadIdentityCredentials"), reason="an SDK without workload identity")
+def test_workload_identity(upstream: Upstream, cassette: Path, attempts: list[Any]):
+    """The SDK fetches a token before its first request: for real while recording, synthetic in `none`."""
+
+    def ask(base: str) -> str:
+        credentials = anthropic.WorkloadIdentityCredentials(
+            identity_token_provider=lambda: "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
+            federation_rule_id="fdrl_01",
+            organization_id="5d1c1a52-9d0b-4c57-8f0e-5b1d2a7c9e10",
+            service_account_id="svac_01",
+        )
+        with anthropic.Anthropic(credentials=credentials, base_url=base) as api:
+            return api.messages.create(**body()).content[0].text
+
+    with use_cassette(cassette, record="once") as convo:
+        recorded = ask(f"http://127.0.0.1:{upstream.port}")
+    assert [received.target for received in upstream.log()] == ["/v1/oauth/token", "/v1/messages"]
+    assert len(convo.exchanges) == 1
+    for hidden in ("sk-ant-oat", "eyJ", "/oauth/", "5d1c1a52"):
+        assert hidden not in cassette.read_text()
+    upstream.stop()
+    with use_cassette(cassette) as convo:
+        assert ask("https://api.anthropic.com") == recorded
     assert attempts == []
 
 
