@@ -138,7 +138,6 @@ ROWS = {
 }
 
 
-@pytest.mark.xdist_group("gateway")
 def test_recorded_stopped_replayed(gateway: Gateway, tmp_path: Path):
     recorded = {}
     for name, (call, model) in ROWS.items():
