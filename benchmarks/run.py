@@ -41,7 +41,9 @@ def interleaved(rounds: int, *works: Callable[[], float]) -> list[float]:
 
 def start_up(*arguments: str) -> float:
     """CPU seconds of a pytest that collects one file without tests in it."""
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    # As on a user's machine, where what was compiled once is kept.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     before = _children()
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "test_nothing.py").write_text("")

@@ -25,7 +25,7 @@ from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
 from convo_replay.exchange import Body, Chunk, End, Exchange, Head, Request, Steps
 from convo_replay.explaining import explain
 from convo_replay.matching import Fingerprints
-from convo_replay.player import Play, Player, Record, Refuse
+from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor
 from convo_replay.sse import split
@@ -260,9 +260,9 @@ class Conversation:
         if not left:
             return
         text = errors.unplayed(self._shown, left, self.rerecord)
-        self.notes.append(text)
         if self.config.unplayed == "error":
             raise errors.failure(ConvoFailure, text)
+        self.notes.append(text)
 
     # --- what transports ask -----------------------------------------------------------------------
 
@@ -312,32 +312,38 @@ class Conversation:
                 first failure of the conversation again, for each request after it.
         """
         with self.lock:
-            if self.failure is not None:
-                raise self.failure.with_traceback(None)
-            try:
-                self.load()
-            except CassetteError as error:
-                raise self.fail(ConvoFailure, str(error)) from error
-            assert self._player is not None
-            assert self._redactor is not None
-            if self.record != "none":
-                self._redactor.learn_environment(self._environment())  # a test may set a key on its way
-            redacted = self._redacted(request)
-            decision = self._player.decide(redacted, request)
-            if isinstance(decision, Refuse):
-                raise self.fail(CassetteMiss, self._miss_text(redacted, decision))
-            slot = len(self._finished)
-            if isinstance(decision, Play):
-                self._finished.append(decision.exchange)
-                return decision
-            assert isinstance(decision, Record)
-            if not self.budget.take():
-                raise self.fail(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
-            self.live_requests += 1
-            self._finished.append(None)
-            call = Call(self, slot, request)
-            self._in_flight[slot] = call
-            return call
+            answer = self._answer(request)
+        if isinstance(answer, ConvoFailure):
+            # One statement raises the first and each later one: hypothesis takes another line for another bug.
+            raise answer.with_traceback(None)
+        return answer
+
+    def _answer(self, request: Request) -> Play | Call | ConvoFailure:
+        if self.failure is not None:
+            return self.failure
+        try:
+            self.load()
+        except CassetteError as error:
+            return self.fail(ConvoFailure, str(error), error)
+        assert self._player is not None
+        assert self._redactor is not None
+        if self.record != "none":
+            self._redactor.learn_environment(self._environment())  # a test may set a key on its way
+        redacted = self._redacted(request)
+        decision = self._player.decide(redacted, request)
+        if isinstance(decision, Refuse):
+            return self.fail(CassetteMiss, self._miss_text(redacted, decision))
+        slot = len(self._finished)
+        if isinstance(decision, Play):
+            self._finished.append(decision.exchange)
+            return decision
+        if not self.budget.take():
+            return self.fail(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
+        self.live_requests += 1
+        self._finished.append(None)
+        call = Call(self, slot, request)
+        self._in_flight[slot] = call
+        return call
 
     def outside(self, scheme: str, host: str, port: int | None, url: str | None) -> ConvoFailure | None:
         """What the guard is told about a connection that is not ours: a failure to raise, or to let it pass."""
@@ -382,9 +388,10 @@ class Conversation:
 
     # --- failures ----------------------------------------------------------------------------------
 
-    def fail(self, kind: type[ConvoFailure], text: str) -> ConvoFailure:
+    def fail(self, kind: type[ConvoFailure], text: str, cause: Exception | None = None) -> ConvoFailure:
         """A failure to be raised out of the application's call; the first one is remembered."""
         made = errors.failure(kind, text if errors.raised_as else text + errors.called_from())
+        made.__cause__ = cause
         with self.lock:
             if self.failure is None:
                 self.failure = made

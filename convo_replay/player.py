@@ -40,7 +40,7 @@ class Refuse:
     nearest: Exchange | None
     index: int | None
     played: bool
-    """Whether the nearest one would have fitted, had it not been played already."""
+    """Whether the nearest one is equal, and has been played already."""
 
 
 Decision = Play | Record | Refuse
@@ -188,4 +188,4 @@ class Player:
         where = nearest(request, [self.exchanges[i].request for i in pool], self._fingerprints)
         if where is None:
             return Refuse(None, None, played=False)
-        return Refuse(self.exchanges[pool[where]], pool[where], played=pool[where] in self.played)
+        return Refuse(self.exchanges[pool[where]], pool[where], played=False)

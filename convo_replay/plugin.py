@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
@@ -21,17 +19,16 @@ import pytest
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
     from convo_replay.pytest_session import PytestSession
-    from convo_replay.pytest_session.tally import Sums
     from convo_replay.standins import StandIns
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "live")
-UNPLAYED = ("error", "warn", "ignore")
 DEFAULT_MAX_REQUESTS = 200
+CHECKED = ("convo_record", "convo_unplayed", "convo_max_requests")
 
 INI = {
     "convo_record": ("string", f"record mode: {' '.join(RECORD_MODES)} (none where CI is set)"),
     "convo_cassette_dir": ("string", "directory of the cassettes (default: cassettes/ beside each test file)"),
-    "convo_unplayed": ("string", f"what exchanges mean that no test asked for: {' '.join(UNPLAYED)}"),
+    "convo_unplayed": ("string", "what exchanges mean that no test asked for: error warn ignore"),
     "convo_intercept": ("args", "hosts claimed beyond what is recognized, as host or host:port"),
     "convo_ignore": ("args", "hosts never claimed, e.g. one's own server under test"),
     "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
@@ -45,8 +42,6 @@ MARKER = (
 
 _session_key: pytest.StashKey[PytestSession] = pytest.StashKey()
 _standins_key: pytest.StashKey[StandIns] = pytest.StashKey()
-_worker_sums_key: pytest.StashKey[list[Sums]] = pytest.StashKey()
-_budget_file_key: pytest.StashKey[Path] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,9 +84,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
-    for name, choices in (("convo_record", RECORD_MODES), ("convo_unplayed", UNPLAYED)):
-        _choice(config, name, choices)
-    max_requests(config)
+    if any(config.getini(name) for name in CHECKED):
+        from convo_replay import pytest_options
+
+        pytest_options.check(config)
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from convo_replay import xdist_controller
+
+        config.pluginmanager.register(xdist_controller.Controller(), "convo_replay_xdist")
     _stand_in(config)
 
 
@@ -100,10 +100,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if standins is not None:
         del config.stash[_standins_key]
         standins.take_back()
-    budget_file = config.stash.get(_budget_file_key, None)
-    if budget_file is not None:
-        budget_file.unlink(missing_ok=True)
-        budget_file.with_name(f"{budget_file.name}.lock").unlink(missing_ok=True)
 
 
 def _stand_in(config: pytest.Config) -> None:
@@ -122,47 +118,20 @@ def record_mode(config: pytest.Config) -> str:
         said = getattr(options, "convo_record", None)
         if said is not None:
             return str(said)
-    return "none" if os.environ.get("CI") else _choice(config, "convo_record", RECORD_MODES) or "none"
+    if os.environ.get("CI") or not config.getini("convo_record"):
+        return "none"
+    from convo_replay import pytest_options
 
-
-def max_requests(config: pytest.Config) -> int:
-    """How many live requests command line and ini allow the session.
-
-    Raises:
-        pytest.UsageError: the ini value is no number.
-    """
-    said = config.getoption("--convo-max-requests", default=None)
-    if said is not None:
-        return int(said)
-    text = config.getini("convo_max_requests")
-    if text in (None, ""):
-        return DEFAULT_MAX_REQUESTS
-    try:
-        return _count(str(text))
-    except ValueError:
-        raise pytest.UsageError(
-            f"{_ini_file(config)}: convo_max_requests: expected a number of requests, got {text!r}"
-        ) from None
-
-
-def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str | None:
-    value = config.getini(name)
-    if value in (None, ""):
-        return None
-    if value not in choices:
-        raise pytest.UsageError(f"{_ini_file(config)}: {name}: expected one of {' '.join(choices)}, got {value!r}")
-    return str(value)
-
-
-def _ini_file(config: pytest.Config) -> str:
-    return str(config.inipath or "-o")
+    return pytest_options.choice(config, "convo_record")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     mode = record_mode(config)
     if mode == "none":
         return None
-    return f"convo: recording ({mode}): live requests may be made, at most {max_requests(config)}"
+    from convo_replay import pytest_options
+
+    return f"convo: recording ({mode}): live requests may be made, at most {pytest_options.max_requests(config)}"
 
 
 # -- collection -----------------------------------------------------------------------------------
@@ -240,38 +209,3 @@ def _convo_open(request: pytest.FixtureRequest, convo_config: Any) -> Iterator[C
 def convo(_convo_open: Conversation) -> Conversation:
     """The running conversation: `.exchanges .turns .usage .cassette_path`."""
     return _convo_open
-
-
-# -- pytest-xdist: one budget for all workers, one sum of what they did ----------------------------
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    config: pytest.Config = node.config
-    if _budget_file_key not in config.stash:
-        handle, name = tempfile.mkstemp(prefix="convo-budget-")
-        os.close(handle)
-        config.stash[_budget_file_key] = Path(name)
-    node.workerinput["convo_budget_file"] = str(config.stash[_budget_file_key])
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the hook's signature
-    sums = getattr(node, "workeroutput", {}).get("convo_sums")
-    if sums:
-        node.config.stash.setdefault(_worker_sums_key, []).append(sums)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    parts = [*config.stash.setdefault(_worker_sums_key, [])]
-    session = config.stash.get(_session_key, None)
-    if session is not None:
-        parts.append(session.tally.sums())
-    if parts:
-        from convo_replay.pytest_session.tally import summary_lines
-
-        lines = summary_lines(parts)
-        if lines:
-            terminalreporter.section("convo")
-            for line in lines:
-                terminalreporter.write_line(line)

@@ -120,6 +120,10 @@ def test_a_refusal_names_the_nearest_and_whether_it_was_played():
     other = one.decide(request("c"), request("c"))
     assert isinstance(other, Refuse)
     assert (other.index, other.played) == (1, False)
+    assert ask(one, "b") == "y"
+    extra = one.decide(request("c"), request("c"))
+    assert isinstance(extra, Refuse)
+    assert not extra.played  # nothing equal was; the nearest is named for its differences
 
 
 def test_branches_are_played_only_under_their_fault():

@@ -24,9 +24,10 @@ from _pytest.outcomes import Exit
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
-from convo_replay.plugin import is_convo, max_requests
+from convo_replay.plugin import is_convo
+from convo_replay.pytest_options import max_requests
 from convo_replay.pytest_session import failures, settings
-from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally
+from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally, write_summary
 from convo_replay.pytest_session.wide import WideFixtures
 
 T = TypeVar("T")
@@ -196,6 +197,9 @@ class PytestSession:
         worker_output = getattr(self.config, "workeroutput", None)
         if worker_output is not None:
             worker_output["convo_sums"] = self.tally.sums()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        write_summary(terminalreporter, [self.tally.sums()])
 
     # -- fixtures of a wider scope ------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from filelock import FileLock
 from convo_replay.conversation import Budget
 
 if TYPE_CHECKING:
+    import pytest
+
     from convo_replay.conversation import Conversation
 
 
@@ -67,6 +69,15 @@ def summary_lines(parts: Iterable[Sums]) -> list[str]:
         hosts = ", ".join(f"{host} ({count})" for host, count in sorted(passed.items()))
         lines.append(f"passed through unrecorded: {hosts}")
     return lines + list(dict.fromkeys(note for part in parts for note in part["notes"]))
+
+
+def write_summary(terminal: pytest.TerminalReporter, parts: Iterable[Sums]) -> None:
+    """A section at the end of the run, where there is something to say."""
+    lines = summary_lines(parts)
+    if lines:
+        terminal.section("convo")
+        for line in lines:
+            terminal.write_line(line)
 
 
 class LiveRequests:

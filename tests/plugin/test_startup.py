@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convo_replay import plugin
+from convo_replay import plugin, pytest_options
 from convo_replay.config import RECORD_MODES, Config
 
 pytest_plugins = ["pytester"]
@@ -62,4 +62,4 @@ def test_a_session_without_convo_tests(project, args):
 def test_what_the_thin_plugin_repeats_agrees_with_the_core():
     assert plugin.RECORD_MODES == RECORD_MODES
     assert Config().max_requests == plugin.DEFAULT_MAX_REQUESTS
-    assert Config.model_fields["unplayed"].annotation.__args__ == plugin.UNPLAYED
+    assert Config.model_fields["unplayed"].annotation.__args__ == pytest_options.CHOICES["convo_unplayed"]

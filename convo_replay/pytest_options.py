@@ -1,0 +1,54 @@
+"""What the ini file says, checked: read only where it says something, so that other sessions do not pay for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from convo_replay.plugin import DEFAULT_MAX_REQUESTS, RECORD_MODES
+
+CHOICES = {"convo_record": RECORD_MODES, "convo_unplayed": ("error", "warn", "ignore")}
+
+
+def check(config: pytest.Config) -> None:
+    """Reads every setting once.
+
+    Raises:
+        pytest.UsageError: one has a value it cannot have; names the file and the choices.
+    """
+    for name in CHOICES:
+        if config.getini(name):
+            choice(config, name)
+    max_requests(config)
+
+
+def choice(config: pytest.Config, name: str) -> str:
+    """A setting that is one of a few words.
+
+    Raises:
+        pytest.UsageError: it is none of them.
+    """
+    value = str(config.getini(name))
+    if value not in CHOICES[name]:
+        raise pytest.UsageError(
+            f"{_ini_file(config)}: {name}: expected one of {' '.join(CHOICES[name])}, got {value!r}"
+        )
+    return value
+
+
+def max_requests(config: pytest.Config) -> int:
+    """How many live requests command line and ini allow the session.
+
+    Raises:
+        pytest.UsageError: the ini value is no number.
+    """
+    said = config.getoption("--convo-max-requests", default=None)
+    if said is not None:
+        return int(said)
+    text = str(config.getini("convo_max_requests") or DEFAULT_MAX_REQUESTS)
+    if not (text.isascii() and text.isdigit()):
+        raise pytest.UsageError(f"{_ini_file(config)}: convo_max_requests: expected a number of requests, got {text!r}")
+    return int(text)
+
+
+def _ini_file(config: pytest.Config) -> str:
+    return str(config.inipath or "-o")
