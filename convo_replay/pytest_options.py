@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convo_replay.plugin import DEFAULT_MAX_REQUESTS, RECORD_MODES
+from convo_replay.pytest_hooks import DEFAULT_MAX_REQUESTS, RECORD_MODES
 
 CHOICES = {"convo_record": RECORD_MODES, "convo_unplayed": ("error", "warn", "ignore")}
 

@@ -24,7 +24,7 @@ from _pytest.outcomes import Exit
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
-from convo_replay.plugin import is_convo
+from convo_replay.pytest_hooks import is_convo
 from convo_replay.pytest_options import max_requests
 from convo_replay.pytest_session import failures, settings
 from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally, write_summary

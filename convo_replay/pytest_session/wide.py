@@ -27,7 +27,7 @@ from _pytest.fixtures import SubRequest
 from _pytest.outcomes import Exit
 
 from convo_replay.errors import ConvoFailure
-from convo_replay.plugin import is_convo
+from convo_replay.pytest_hooks import is_convo
 from convo_replay.pytest_session import failures, settings
 
 if TYPE_CHECKING:

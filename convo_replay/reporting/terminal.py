@@ -152,7 +152,9 @@ class _Page:
         if reply.error is not None:
             self._labelled("← error", "red", blocks.error(reply.error), "red")
         elif not reply.complete:
-            self.line(2, styled("← incomplete: the answer has no proper end", "yellow"))
+            whole = turn.exchange.end.kind == "complete" and not turn.exchange.is_stream
+            said = "no message in the answer" if whole else "incomplete: the answer has no proper end"
+            self.line(2, styled(f"← {said}", "yellow"))
         last = [reply.stop_reason or "no stop reason"]
         if reply.usage != Usage():
             last.append(_tokens(reply.usage))

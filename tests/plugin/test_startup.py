@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convo_replay import plugin, pytest_options
+from convo_replay import pytest_hooks, pytest_options
 from convo_replay.config import RECORD_MODES, Config
 
 pytest_plugins = ["pytester"]
@@ -26,7 +26,11 @@ def pytest_unconfigure():
     )
     result = project.run("-s")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["loaded: [[]'convo_replay', 'convo_replay.plugin', 'convo_replay.standins'[]] [[][]]"])
+    result.stdout.fnmatch_lines(
+        [
+            "loaded: [[]'convo_replay', 'convo_replay.plugin', 'convo_replay.pytest_hooks', 'convo_replay.standins'[]] [[][]]"
+        ]
+    )
 
 
 def test_strict_run_without_warnings(project):
@@ -39,7 +43,7 @@ def test_help_and_markers(project):
     project.run("--markers").stdout.fnmatch_lines(["@pytest.mark.convo(cassette=, record=, *"])
     shown = project.run("--help").stdout
     shown.fnmatch_lines(["convo_replay: *", "*--convo-record=MODE*", "*--convo-max-requests=N*"])
-    for name in plugin.INI:
+    for name in pytest_hooks.INI:
         shown.fnmatch_lines([f"*{name} (*"])
     shown = project.run("--fixtures").stdout
     shown.fnmatch_lines(["convo_config*", "*override*", "convo *", "*running conversation*"])
@@ -60,6 +64,6 @@ def test_a_session_without_convo_tests(project, args):
 
 
 def test_what_the_thin_plugin_repeats_agrees_with_the_core():
-    assert plugin.RECORD_MODES == RECORD_MODES
-    assert Config().max_requests == plugin.DEFAULT_MAX_REQUESTS
+    assert pytest_hooks.RECORD_MODES == RECORD_MODES
+    assert Config().max_requests == pytest_hooks.DEFAULT_MAX_REQUESTS
     assert Config.model_fields["unplayed"].annotation.__args__ == pytest_options.CHOICES["convo_unplayed"]

@@ -1,0 +1,211 @@
+"""The pytest plugin, as far as every session pays for it.
+
+This module is imported at the start of every pytest run in an environment that has convo_replay, so
+it knows pytest and the standard library and nothing else, and does per test nothing at all: options,
+the marker, the fixtures, stand-ins for missing keys. The rest is `convo_replay.pytest_session`, which
+is imported and registered when the first convo test has been collected. A session without one never
+loads it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import pytest
+
+if TYPE_CHECKING:
+    from convo_replay.conversation import Conversation
+    from convo_replay.pytest_session import PytestSession
+    from convo_replay.standins import StandIns
+
+RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "live")
+DEFAULT_MAX_REQUESTS = 200
+CHECKED = ("convo_record", "convo_unplayed", "convo_max_requests")
+
+INI = {
+    "convo_record": ("string", f"record mode: {' '.join(RECORD_MODES)} (none where CI is set)"),
+    "convo_cassette_dir": ("string", "directory of the cassettes (default: cassettes/ beside each test file)"),
+    "convo_unplayed": ("string", "what exchanges mean that no test asked for: error warn ignore"),
+    "convo_intercept": ("args", "hosts claimed beyond what is recognized, as host or host:port"),
+    "convo_ignore": ("args", "hosts never claimed, e.g. one's own server under test"),
+    "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
+    "convo_max_requests": ("string", f"live requests that a session may make (default: {DEFAULT_MAX_REQUESTS})"),
+}
+MARKER = (
+    "convo(cassette=, record=, match_on=, normalize=, secrets=, sanitize=, keep=, repeats=, unplayed=, timing=, "
+    "intercept=, ignore=, passthrough=, before_record=): replay the test's conversation with an LLM API from its "
+    "cassette, or record it. Taking the `convo` fixture does the same."
+)
+
+_session_key: pytest.StashKey[PytestSession] = pytest.StashKey()
+_standins_key: pytest.StashKey[StandIns] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("convo_replay", "convo_replay: record and replay conversations with LLM APIs")
+    group.addoption(
+        "--convo-record",
+        metavar="MODE",
+        choices=RECORD_MODES,
+        default=None,
+        help="Record mode of every convo test: none (replay only), once (record what has no recording), new_episodes "
+        "(replay, record what is new), all (record everything again), rewrite (replace the recordings), live (no "
+        "cassette). Default: what marker, convo_config or ini say, else none.",
+    )
+    group.addoption(
+        "--convo-max-requests",
+        metavar="N",
+        type=_count,
+        default=None,
+        help=f"Live requests the session may make, over all xdist workers (default: {DEFAULT_MAX_REQUESTS}).",
+    )
+    for name, (kind, text) in INI.items():
+        parser.addini(name, text, type=kind, default=[] if kind == "args" else None)  # type: ignore[arg-type]
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+_count.__name__ = "count"  # argparse says "invalid count value: 'x'"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    # Before any conftest is imported: it may well build a client at module level.
+    _stand_in(early_config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    if any(config.getini(name) for name in CHECKED):
+        from convo_replay import pytest_options
+
+        pytest_options.check(config)
+    if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
+        from convo_replay import xdist_controller
+
+        config.pluginmanager.register(xdist_controller.Controller(), "convo_replay_xdist")
+    _stand_in(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    standins = config.stash.get(_standins_key, None)
+    if standins is not None:
+        del config.stash[_standins_key]
+        standins.take_back()
+
+
+def _stand_in(config: pytest.Config) -> None:
+    if _standins_key in config.stash or record_mode(config) != "none":
+        return
+    from convo_replay.standins import StandIns
+
+    standins = config.stash[_standins_key] = StandIns()
+    standins.put()
+
+
+def record_mode(config: pytest.Config) -> str:
+    """The record mode that command line and ini give the session; a marker may say otherwise."""
+    # While conftests are loaded, options are known but not yet the config's.
+    for options in (config.option, config.known_args_namespace):
+        said = getattr(options, "convo_record", None)
+        if said is not None:
+            return str(said)
+    if os.environ.get("CI") or not config.getini("convo_record"):
+        return "none"
+    from convo_replay import pytest_options
+
+    return pytest_options.choice(config, "convo_record")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    mode = record_mode(config)
+    if mode == "none":
+        return None
+    from convo_replay import pytest_options
+
+    return f"convo: recording ({mode}): live requests may be made, at most {pytest_options.max_requests(config)}"
+
+
+# -- collection -----------------------------------------------------------------------------------
+
+
+def is_convo(item: object) -> TypeGuard[pytest.Function]:
+    """Whether a collected item is a test with a conversation: marked, or taking the `convo` fixture."""
+    return isinstance(item, pytest.Function) and (
+        "convo" in item.fixturenames or item.get_closest_marker("convo") is not None
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.passed:
+        convo_tests = [node for node in report.result if is_convo(node)]
+        if convo_tests:
+            from convo_replay.pytest_session.settings import collection_problems
+
+            problems = collection_problems(collector.config, convo_tests)
+            if problems:
+                report.outcome = "failed"
+                report.longrepr = "\n".join(problems)
+                report.result = []
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    convo_tests = [item for item in session.items if is_convo(item)]
+    if convo_tests and not session.config.option.collectonly:
+        running(session.config).prepare(convo_tests)
+    elif "convo_replay.errors" in sys.modules:  # `use_cassette`: what it raises is pytest's failure, too
+        from convo_replay.pytest_session import failures
+
+        failures.install()
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
+    session = config.stash.get(_session_key, None)
+    return session.recording_by_marker(items) if session is not None else None
+
+
+def running(config: pytest.Config) -> PytestSession:
+    """What runs the session's convo tests, started when it is first needed."""
+    found = config.stash.get(_session_key, None)
+    if found is None:
+        from convo_replay.pytest_session import PytestSession
+
+        found = config.stash[_session_key] = PytestSession(config)
+        config.pluginmanager.register(found, "convo_replay_session")
+    return found
+
+
+# -- fixtures -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def convo_config() -> dict[str, Any]:
+    """Settings for the convo tests that see this fixture: override it, at any scope, with a dict or a Config."""
+    return {}
+
+
+@pytest.fixture
+def _convo_open(request: pytest.FixtureRequest, convo_config: Any) -> Iterator[Conversation]:
+    # Comes before every other function-scoped fixture (`prepare`), so that it is finalized after them.
+    with running(request.config).conversation_of(request.node, convo_config) as conversation:
+        yield conversation
+
+
+@pytest.fixture
+def convo(_convo_open: Conversation) -> Conversation:
+    """The running conversation: `.exchanges .turns .usage .cassette_path`."""
+    return _convo_open
