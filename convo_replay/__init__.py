@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
     from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, LeakFound
     from convo_replay.exchange import Exchange
+    from convo_replay.providers import Provider
     from convo_replay.turns import Turn
     from convo_replay.use import use_cassette
 
@@ -26,6 +27,7 @@ _HOMES = {
     "Exchange": "exchange",
     "InvalidTurn": "errors",
     "LeakFound": "errors",
+    "Provider": "providers",
     "Turn": "turns",
     "use_cassette": "use",
 }
@@ -39,6 +41,7 @@ __all__ = [
     "Exchange",
     "InvalidTurn",
     "LeakFound",
+    "Provider",
     "Turn",
     "__version__",
     "use_cassette",

@@ -104,11 +104,6 @@ def save(
 
     def change(previous: Cassette | None) -> Cassette:
         before = previous or Cassette(clients={}, exchanges=[])
-        if before.format != "convo":
-            raise CassetteError(
-                path,
-                "is a vcrpy cassette, which is replayed as it is and never written; name another cassette to record",
-            )
         theirs = before.exchanges
         if aside:
             theirs = [exchange for exchange in theirs if exchange.test != owner]

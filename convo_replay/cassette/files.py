@@ -124,9 +124,10 @@ def update(
         try:
             before = load(file) if os.path.lexists(real) else None
             if before is not None and before.format != "convo":
-                problem = CassetteError(
-                    file, f"it is {before.format}'s; `convo-replay convert` makes one of ours of it"
+                reason = (
+                    f"it is {before.format}'s, which is replayed as it is and never written; record to another file"
                 )
+                problem, before = CassetteError(file, reason), None
         except CassetteError as error:
             problem, before = error, None
         after = change(before)
