@@ -13,6 +13,8 @@ RecordMode = Literal["none", "once", "new_episodes", "all", "rewrite", "live"]
 RECORD_MODES: tuple[str, ...] = ("none", "once", "new_episodes", "all", "rewrite", "live")
 MATCHERS = ("method", "scheme", "host", "path", "query", "body", "headers")
 
+_HOST = re.compile(r"(?:[^\s/:@\[\]]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*")
+
 Host = str | Callable[..., Any]
 """`api.example.com`, `127.0.0.1:4000`, or a callable `Request -> bool`."""
 
@@ -69,6 +71,14 @@ class Config(BaseModel):
     def _one_is_a_list_of_one(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) or callable(value) or isinstance(value, re.Pattern) else value
 
+    @field_validator("intercept", "ignore", "passthrough")
+    @classmethod
+    def _hosts(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        for name in value:
+            if isinstance(name, str) and not _HOST.fullmatch(name):
+                raise ValueError(f"expected `host`, `host:port` or a callable, got {name!r}")
+        return value
+
     @field_validator("match_on")
     @classmethod
     def _known_matchers(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -117,7 +127,24 @@ def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
     try:
         return Config(**merged)
     except ValidationError as error:
-        raise ValueError("\n".join(_explain(problem, said_in) for problem in error.errors())) from None
+        first_of = {problem["loc"][:1]: problem for problem in reversed(error.errors())}
+        raise ValueError("\n".join(_explain(problem, said_in) for problem in reversed(first_of.values()))) from None
+
+
+_EXPECTED = {
+    "match_on": "names among " + " ".join(MATCHERS) + ", and callables (recorded, sent) -> bool",
+    "normalize": "'default' and pairs (json path, replacement)",
+    "secrets": "strings, compiled patterns, or callables text -> [(start, end), …]",
+    "sanitize": "'on' or 'off'",
+    "keep": "'errors', or nothing",
+    "repeats": "True or False",
+    "timing": "'none', 'recorded', or a factor of at least 0",
+    "before_record": "callables Exchange -> Exchange or None",
+    "max_requests": "a number of at least 0",
+    "unplayed": "one of error warn ignore",
+    "record": "one of " + " ".join(RECORD_MODES),
+    "cassette_dir": "a directory",
+} | dict.fromkeys(("intercept", "ignore", "passthrough"), "hosts, host:port, or callables Request -> bool")
 
 
 def _explain(problem: Any, said_in: Mapping[str, str]) -> str:
@@ -125,8 +152,10 @@ def _explain(problem: Any, said_in: Mapping[str, str]) -> str:
     where = said_in.get(name, "settings")
     if problem["type"] == "extra_forbidden":
         return f"{where}: there is no setting {name!r}; there are {', '.join(sorted(Config.model_fields))}"
+    if problem["type"] == "value_error":
+        return f"{where}: {name}: {problem['ctx']['error']}"
     came = "" if name == "secrets" else f", got {problem['input']!r}"
-    return f"{where}: {name}: {problem['msg']}{came}"
+    return f"{where}: {name}: expected {_EXPECTED[name]}{came}"
 
 
 def hosts(names: Sequence[Host]) -> Callable[[str, int | None, Any], bool]:

@@ -132,7 +132,8 @@ def refused(url: str, host: str, cassette: object) -> str:
     where = f" ({cassette})" if cassette else ""
     return (
         f"refused: {url} is not in the cassette{where} and mode 'none' sends nothing to the network.\n"
-        f"To let it through: passthrough=[{host!r}]. To record it: intercept=[{host!r}] and a recording mode."
+        f"To let it through: passthrough=[{host!r}]. "
+        f"To record it, where httpx or httpx2 sends it: intercept=[{host!r}] and a recording mode."
     )
 
 

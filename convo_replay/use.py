@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -27,7 +28,7 @@ class use_cassette:
             answer = agent("What's the weather in Paris?")
         assert convo.turns[0].response.tool_uses[0].name == "get_weather"
 
-    Also as `async with`, and as a decorator of sync and async functions; each call then rewinds.
+    Also as `async with`, and as a decorator of sync and async functions and generators; each call then rewinds.
 
     Args:
         path: the cassette's file; `None` only with `record="live"`.
@@ -85,6 +86,25 @@ class use_cassette:
                     return await function(*args, **kwargs)
 
             return cast("Callable[P, R]", async_wrapper)
+
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generator(*args: Any, **kwargs: Any) -> Any:
+                with self._fresh():
+                    return (yield from function(*args, **kwargs))
+
+            return cast("Callable[P, R]", generator)
+
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            async def async_generator(*args: Any, **kwargs: Any) -> Any:
+                async with self._fresh(), contextlib.aclosing(function(*args, **kwargs)) as values:
+                    async for value in values:
+                        yield value
+
+            return cast("Callable[P, R]", async_generator)
 
         @functools.wraps(function)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:

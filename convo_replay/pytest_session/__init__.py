@@ -106,7 +106,7 @@ class PytestSession:
             marker = settings.marker_settings(item)
             config = settings.effective(self.config, convo_config, marker)
         except ValueError as error:
-            pytest.fail(f"{item.nodeid}: {error}", pytrace=False)
+            raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None
         conversation = self.conversation(settings.cassette_of(item, marker), config, settings.owner_of(item))
         # A context of its own: `open` sets its variable there, and nobody inherits it by chance.
         context = copy_context()

@@ -70,7 +70,7 @@ class WideFixtures:
         try:
             config = settings.effective(self._session.config, self._config_for(fixturedef, request))
         except ValueError as error:
-            pytest.fail(f"{owner}: {error}", pytrace=False)
+            raise pytest.fail.Exception(f"{owner}: {error}", pytrace=False) from None
         path = settings.cassette_of_fixture(self._session.config, file, *_readable(fixturedef, request))
         rerecord = f"pytest {shlex.quote(request._pyfuncitem.nodeid)} --convo-record=rewrite"
         conversation = self._session.conversation(path, config, owner, rerecord)
@@ -225,18 +225,45 @@ def _defining_file(function: Any, default: Path) -> Path:
 
 
 def _readable(fixturedef: pytest.FixtureDef[Any], request: Any) -> tuple[str, str | None]:
-    """The fixture's name, and its parameter as pytest would show it, if it has one."""
+    """The fixture's name, and what parameters it is made with as pytest would show them: its own, and those of the
+    fixtures that it stands on. Each instance has exchanges of its own.
+    """
     xunit = _XUNIT.match(fixturedef.argname)
     name = xunit[1] if xunit else fixturedef.argname
-    if not hasattr(request, "param"):
-        return name, None
-    index, ids = request.param_index, fixturedef.ids
+    shown = []
+    if hasattr(request, "param"):
+        shown.append(_shown_param(name, fixturedef, request.param, request.param_index))
+    callspec = getattr(request._pyfuncitem, "callspec", None)
+    if callspec is not None:
+        for below, definition in _standing_on(fixturedef, request._pyfuncitem):
+            if below in callspec.params:
+                shown.append(_shown_param(below, definition, callspec.params[below], callspec.indices[below]))
+    return name, "-".join(shown) if shown else None
+
+
+def _standing_on(
+    fixturedef: pytest.FixtureDef[Any], item: pytest.Function
+) -> list[tuple[str, pytest.FixtureDef[Any] | None]]:
+    """The fixtures that a fixture asks for, directly or not, each once, in the order of asking."""
+    definitions = item._fixtureinfo.name2fixturedefs
+    found: dict[str, pytest.FixtureDef[Any] | None] = {}
+    names = list(fixturedef.argnames)
+    while names:
+        name = names.pop(0)
+        if name != fixturedef.argname and name not in found:
+            known = definitions.get(name)
+            found[name] = known[-1] if known else None
+            names += known[-1].argnames if known else ()
+    return list(found.items())
+
+
+def _shown_param(name: str, fixturedef: pytest.FixtureDef[Any] | None, param: Any, index: int) -> str:
+    ids = fixturedef.ids if fixturedef is not None else None
     shown: Any = None
     if callable(ids):
-        shown = ids(request.param)
+        shown = ids(param)
     elif ids is not None and index < len(ids):
         shown = ids[index]
     if shown is None:
-        plain = isinstance(request.param, (str, int, float, bool, type(None)))
-        shown = request.param if plain else f"{name}{index}"
-    return name, str(shown)
+        shown = param if isinstance(param, (str, int, float, bool, type(None))) else f"{name}{index}"
+    return str(shown)

@@ -84,7 +84,7 @@ WRONG = {
     "'weather.yaml'": "expected settings by name, got the positional argument 'weather.yaml'",
     "faults=['429']": "there is no setting 'faults'; there are *cassette*unplayed",
     "max_requests=3": "there is no setting 'max_requests'",
-    "record='sometimes'": "record: Input should be 'none', 'once'*, got 'sometimes'",
+    "record='sometimes'": "record: expected one of none once *, got 'sometimes'",
     "match_on=['colour']": "match_on: *'colour' is no matcher*",
     "cassette=7": "cassette: expected a path, got 7",
 }

@@ -255,7 +255,10 @@ async def test_it(wide, narrow, word, convo):
 def test_async_fixtures(project, plugin, text, count):
     project.write("test_it.py", text)
     project.run("--convo-record=once", plugins=(plugin,)).assert_outcomes(passed=count)
-    assert "tear-down" in (project.path / "cassettes/test_it/wide.yaml").read_text()
+    # Under anyio the fixture stands on `anyio_backend`: one instance, and one cassette, for each.
+    wide = [name for name in project.cassettes() if name.startswith("cassettes/test_it/wide")]
+    assert len(wide) == (2 if plugin == "anyio" else 1)
+    assert all("tear-down" in (project.path / name).read_text() for name in wide)
     narrow = [name for name in project.cassettes() if "test_it[" in name]
     assert len(narrow) == count
     assert all("narrow tear-down" in (project.path / name).read_text() for name in narrow)
@@ -290,7 +293,7 @@ async def test_it(narrow, asks_late, convo):
 """,
     )
     project.run("--convo-record=once", plugins=("anyio",)).assert_outcomes(passed=2)
-    assert "cassettes/test_it/late.yaml" in project.cassettes()
+    assert "cassettes/test_it/late[trio].yaml" in project.cassettes()
 
 
 def test_settings_come_from_a_convo_config_that_is_as_wide(project):
@@ -359,4 +362,34 @@ def wide():
     project.sent()
     for name in ("test_a.py", "test_b.py"):
         project.run(name).assert_outcomes(passed=1)
+    assert project.sent() == []
+
+
+STANDING_ON = """
+import pytest
+from agent import ask
+
+@pytest.fixture(scope="module", params=["x", "y"])
+def base(request):
+    return request.param
+
+@pytest.fixture(scope="module")
+def derived(base):
+    yield ask(f"derived of {base}")
+    ask("derived ends")
+
+@pytest.mark.convo
+def test_a(derived, base):
+    assert derived == f"Answer to: derived of {base}"
+"""
+
+
+@pytest.mark.parametrize("mode", ["once", "rewrite", "new_episodes", "all"])
+def test_an_instance_for_each_parameter_of_what_a_fixture_stands_on(project, mode):
+    project.write("test_it.py", STANDING_ON)
+    project.run(f"--convo-record={mode}").assert_outcomes(passed=2)
+    assert len(project.sent()) == 4
+    assert project.cassettes() == [f"cassettes/test_it/derived[{param}].yaml" for param in "xy"]
+    project.run("test_it.py::test_a[y]").assert_outcomes(passed=1)
+    project.run().assert_outcomes(passed=2)
     assert project.sent() == []

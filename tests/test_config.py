@@ -1,0 +1,73 @@
+"""Settings: what may be said, what is made of it, and what is said where it may not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from convo_replay.config import Config, hosts, settings
+from convo_replay.exchange import Request
+
+WRONG = {
+    "recrd": ({"recrd": "once"}, "there is no setting 'recrd'; there are before_record, cassette_dir"),
+    "record": ({"record": "maybe"}, "record: expected one of none once new_episodes all rewrite live, got 'maybe'"),
+    "match_on": ({"match_on": ["bdy"]}, "match_on: 'bdy' is no matcher; there are method scheme host"),
+    "match_on type": ({"match_on": 3}, "match_on: expected names among method scheme"),
+    "normalize": ({"normalize": ["dates"]}, "normalize: 'dates' is no preset"),
+    "secrets": ({"secrets": [3, 4]}, "secrets: expected strings, compiled patterns, or callables"),
+    "keep": ({"keep": ["all"]}, "keep: expected 'errors', or nothing, got"),
+    "unplayed": ({"unplayed": "maybe"}, "unplayed: expected one of error warn ignore, got 'maybe'"),
+    "timing word": ({"timing": "slow"}, "timing: expected 'none', 'recorded', or a factor of at least 0"),
+    "timing": ({"timing": -1}, "timing: a factor on the recorded gaps is a finite number of at least 0"),
+    "max_requests": ({"max_requests": -1}, "max_requests: expected a number of at least 0, got -1"),
+    "a URL": ({"ignore": ["http://x/y"]}, "ignore: expected `host`, `host:port` or a callable, got 'http://x/y'"),
+    "a port": ({"passthrough": "foo.com:abc"}, "passthrough: expected `host`, `host:port` or a callable"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "said"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_named_with_what_would_fit(given, said):
+    with pytest.raises(ValueError, match=re.escape(f"here: {said}")) as caught:
+        settings(("here", given))
+    assert len(str(caught.value).splitlines()) == 1
+    assert "Value error" not in str(caught.value)
+
+
+def test_a_secret_is_never_shown():
+    with pytest.raises(ValueError, match="secrets") as caught:
+        settings(("here", {"secrets": [{"key": "hunter2-hunter2"}]}))
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(Config(secrets=("hunter2-hunter2",)))
+
+
+def test_later_layers_win_and_unset_ones_do_not():
+    made = settings(("ini", {"record": "once", "repeats": True}), ("config", Config(record="all")), ("marker", None))
+    assert (made.record, made.repeats) == ("all", True)
+
+
+def test_one_is_a_list_of_one():
+    assert Config(match_on="method", secrets="s", ignore="localhost").match_on == ("method",)  # type: ignore[arg-type]
+
+
+HOSTS = [
+    ("example.com", "example.com", 443, True),
+    ("EXAMPLE.com", "example.COM", 443, True),
+    ("example.com:443", "example.com", 443, True),
+    ("example.com:8000", "example.com", 443, False),
+    ("example.com", "www.example.com", 443, False),
+    ("127.0.0.1:4000", "127.0.0.1", 4000, True),
+    ("::1", "::1", 80, True),
+]
+
+
+@pytest.mark.parametrize(("said", "host", "port", "listed"), HOSTS)
+def test_hosts_are_matched_by_name_and_by_port_where_one_is_said(said, host, port, listed):
+    made = Config(intercept=(said,))
+    assert hosts(made.intercept)(host, port, None) is listed
+
+
+def test_a_callable_is_asked_with_the_request():
+    asked = hosts((lambda request: request.url.endswith("/v1"),))
+    assert asked("h", 1, Request("GET", "http://h/v1"))
+    assert not asked("h", 1, Request("GET", "http://h/v2"))
