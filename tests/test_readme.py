@@ -140,3 +140,14 @@ def test_the_blocks_of_a_page_are_found_and_run(tmp_path):
 def test_a_block_that_does_not_say_how_it_is_run_is_an_error(page):
     with pytest.raises(ValueError, match=r"page.md:\d: expected `<!-- run: test"):
         examples("page.md", page)
+
+
+SAME_AS = re.compile(r"^<!--\s*same as (?P<file>\S+)\s*-->\s*\n```\w+\n(?P<text>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+
+
+def test_a_file_that_a_page_shows_is_that_file():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    shown = [block for page in pages for block in SAME_AS.finditer(page.read_text("utf-8"))]
+    assert shown
+    for block in shown:
+        assert block["text"] == (ROOT / block["file"]).read_text("utf-8")
