@@ -158,13 +158,21 @@ def _explain(problem: Any, said_in: Mapping[str, str]) -> str:
     return f"{where}: {name}: expected {_EXPECTED[name]}{came}"
 
 
+def _one_name(host: str) -> str:
+    """This machine's addresses by one name: `localhost:8000` and `127.0.0.1:8000` are the same server."""
+    for name in ("127.0.0.1", "[::1]", "::1"):
+        if host == name or (name != "::1" and host.startswith(f"{name}:")):
+            return "localhost" + host[len(name) :]
+    return host
+
+
 def hosts(names: Sequence[Host]) -> Callable[[str, int | None, Any], bool]:
     """Whether a host and port (and, for callables, a request) are among `names`."""
-    plain = {name.lower() for name in names if isinstance(name, str)}
+    plain = {_one_name(name.lower()) for name in names if isinstance(name, str)}
     calls = [name for name in names if not isinstance(name, str)]
 
     def listed(host: str, port: int | None, request: Any) -> bool:
-        host = host.lower()
+        host = _one_name(host.lower())
         return host in plain or f"{host}:{port}" in plain or any(call(request) for call in calls)
 
     return listed

@@ -225,6 +225,7 @@ class Conversation:
         for call in list(self._in_flight.values()):
             call.end("cancelled")
         self._save(failed)
+        self._report_failed_recording()
         if not failed and self.failure is None:
             self._report_unplayed()
 
@@ -237,8 +238,12 @@ class Conversation:
             self._redactor.learn_environment(self._environment())
             recorded = [self._redactor.exchange(exchange) for exchange in recorded]
         recorded = keeping.kept(recorded, keep=self.config.keep)
-        recorded = keeping.through(recorded, self.config.before_record)
         assert self._redactor is not None
+        redactor = None if self.config.sanitize == "off" else self._redactor
+        try:
+            recorded = keeping.through(recorded, self.config.before_record)
+        except Exception as error:
+            raise keeping.spoiled(self.cassette_path, recorded, redactor, error) from error
         note = keeping.save(
             self.cassette_path,
             recorded,
@@ -246,12 +251,18 @@ class Conversation:
             mode=self.config.record,
             failed=failed,
             known=self._player.exchanges,
-            redactor=None if self.config.sanitize == "off" else self._redactor,
+            redactor=redactor,
             resendable=self._redactor.resendable,
             fingerprints=self._fingerprints,
         )
         if note:
             self.notes.append(note)
+
+    def _report_failed_recording(self) -> None:
+        if self._player is None:
+            return
+        if any(self._player.exchanges[index].outcome == "failed" for index in self._player.played):
+            self.notes.append(errors.failed_recording(self._shown, self.rerecord))
 
     def _report_unplayed(self) -> None:
         if self.config.unplayed == "ignore" or self._player is None or self._player.records_all:

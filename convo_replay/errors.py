@@ -137,6 +137,14 @@ def refused(url: str, host: str, cassette: object) -> str:
     )
 
 
+def failed_recording(cassette: object, rerecord: str) -> str:
+    """What was played had been recorded by a run that failed."""
+    return (
+        f"{cassette}: what was played was recorded by a test that failed, its errors included. "
+        f"Record it again: {rerecord.replace('rewrite', 'once')}"
+    )
+
+
 def unplayed(cassette: object, left: Sequence[Any], rerecord: str) -> str:
     """Recorded exchanges that nothing asked for."""
     first = left[0].request

@@ -14,11 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from convo_replay.cassette import Cassette, Written, load, update
+from convo_replay.cassette import Cassette, Written, load, rescue, update
 from convo_replay.config import RecordMode
-from convo_replay.errors import CassetteError, LeakFound
+from convo_replay.errors import CassetteError, LeakFound, shown_path
 from convo_replay.exchange import Exchange
 from convo_replay.matching import Fingerprints
+from convo_replay.player import is_failure
 from convo_replay.redaction import Redactor, leaks, leaks_in_text
 from convo_replay.turns import failed, turns
 
@@ -60,6 +61,17 @@ def through(recorded: Iterable[Exchange], before_record: Sequence[Callable[[Exch
     return [changed for exchange in recorded if (changed := _through(exchange, before_record)) is not None]
 
 
+def spoiled(path: Path, recorded: Sequence[Exchange], redactor: Redactor | None, error: Exception) -> Exception:
+    """What to raise where a user's `before_record` raised: the recording is kept aside, if it is safe."""
+    reason = f"before_record: {error!r}"
+    if redactor is not None:
+        reason = redactor.text(reason)
+        places = leaks(recorded, redactor)
+        if places:
+            return LeakFound(path, places)
+    return rescue(path, Cassette(clients=client_versions(), exchanges=list(recorded)), reason)
+
+
 def _through(exchange: Exchange, before_record: Sequence[Callable[[Exchange], Any]]) -> Exchange | None:
     for call in before_record:
         changed = call(exchange)
@@ -92,7 +104,7 @@ def save(
     Raises:
         CassetteError, LeakFound: see `Conversation.close`.
     """
-    had_own = any(exchange.test == owner for exchange in known)
+    had_own = any(exchange.test == owner and exchange.outcome != "failed" for exchange in known)
     if not recorded and not (mode == "rewrite" and had_own and not failed):
         return ""
     # Milliseconds told calls apart that ran at once; in the file they would only make diffs longer.
@@ -131,11 +143,12 @@ def save(
             raise LeakFound(target, places)
 
     update(target, change, gate)
+    if not failed:
+        return ""
+    shown = shown_path(str(target))
     if aside:
-        return (
-            f"{path}: the test failed, so its recording was kept beside it; take it with: convo-replay accept {target}"
-        )
-    return ""
+        return f"{shown_path(str(path))}: the test failed; its recording is kept beside it: convo-replay accept {shown}"
+    return f"{shown}: recorded by a test that failed; --convo-record=once records it again"
 
 
 def merged(
@@ -164,6 +177,7 @@ def merged(
         own = [index for index, exchange in enumerate(theirs) if exchange.test == owner]
         new = {fingerprints.of(exchange.request).loose for exchange in recorded}
         gone = {index for index in own[at_start:] if fingerprints.of(theirs[index].request).loose in new}
+        gone |= {index for index in own if is_failure(theirs[index])}
     if not gone:
         last_own = max(
             (index for index, exchange in enumerate(theirs) if exchange.test == owner), default=len(theirs) - 1

@@ -40,9 +40,9 @@ def _wild(
             and a.keys() == b.keys()
             and all(_wild(a[name], b[name], pairs, preset, ids_a, ids_b, name) for name in sorted(a))
         )
-    if isinstance(a, list):
+    if isinstance(a, (list, tuple)):
         return (
-            isinstance(b, list)
+            isinstance(b, (list, tuple))
             and len(a) == len(b)
             and all(_wild(x, y, pairs, preset, ids_a, ids_b) for x, y in zip(a, b, strict=True))
         )

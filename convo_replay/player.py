@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from convo_replay.config import RecordMode
-from convo_replay.exchange import Exchange, Json, Request
+from convo_replay.exchange import Exchange, Json, Request, Text
 from convo_replay.explaining import nearest
 from convo_replay.matching import Fingerprint, Fingerprints
 from convo_replay.pairing import Pairing, wildcard_pairs
@@ -44,6 +44,12 @@ class Refuse:
 
 
 Decision = Play | Record | Refuse
+
+
+def is_failure(exchange: Exchange) -> bool:
+    """Whether an exchange that a failed run left is an error itself, and not worth playing where one may record."""
+    status = exchange.status
+    return exchange.outcome == "failed" and (status is None or status in (401, 403, 408, 409, 429) or status >= 500)
 
 
 class Player:
@@ -76,7 +82,8 @@ class Player:
         self._fingerprints = fingerprints
         self._pairing = Pairing()
         self.played: set[int] = set()
-        nothing_of_ours = not any(map(self._is_ours, exchanges))
+        # What a failed run left is no recording yet: `once` records again.
+        nothing_of_ours = not any(self._is_ours(exchange) and exchange.outcome != "failed" for exchange in exchanges)
         self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and nothing_of_ours)
         self.prints: list[Fingerprint] = []
         self._index: dict[bytes, list[int]] = {}
@@ -116,15 +123,16 @@ class Player:
         """Whether the cassette has an exchange for this method, host and path, whatever its body."""
         wanted = urlsplit(url)
         return any(
-            exchange.request.method == method
+            exchange.request.method.upper() == method.upper()
             and (known := urlsplit(exchange.request.url)).path == wanted.path
             and known.netloc.rpartition("@")[2] == wanted.netloc.rpartition("@")[2]
             for exchange in self.exchanges
         )
 
     def _agreed(self, index: int, request: Request) -> bool:
-        if self.mode == "new_episodes" and not self._is_ours(self.exchanges[index]):
-            return False  # or what a test records would depend on which test ran first
+        exchange = self.exchanges[index]
+        if self.mode == "new_episodes" and (not self._is_ours(exchange) or is_failure(exchange)):
+            return False  # or what a test records would depend on which test ran first; or a 401 would stay for ever
         return all(matcher(self.exchanges[index].request, request) is not False for matcher in self._matchers)
 
     def _same_fingerprint(self, sent: Fingerprint, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
@@ -152,31 +160,54 @@ class Player:
 
     def _by_wildcards(self, request: Request, raw: Request) -> tuple[int, list[tuple[str, str]]] | None:
         """On a miss by hash: recorded placeholders match whatever text stands in their place."""
-        if "body" not in self._fingerprints.match_on or not isinstance(raw.body, Json):
-            return None
-        path = urlsplit(raw.url).path
-        best: tuple[tuple[int, bool, int], int, list[tuple[str, str]]] | None = None
+        best: tuple[tuple[int, bool, int], list[tuple[str, str]]] | None = None
+        redacted_here = request.body is not raw.body or request.url != raw.url
         for index, exchange in enumerate(self.exchanges):
-            known = exchange.request
             if (
                 (index in self.played and not self.repeats)
                 or exchange.after
-                or known.method != raw.method
-                or not isinstance(known.body, Json)
+                or not (redacted_here or self.prints[index].placeholders)  # the hash was right
                 or not self._agreed(index, request)
             ):
                 continue
-            redacted_there = bool(self.prints[index].placeholders)
-            if not redacted_there and request.body is raw.body:
-                continue  # nothing is redacted on either side: the hash was right
-            urls = wildcard_pairs(urlsplit(known.url).path, path, self._fingerprints)
-            pairs = wildcard_pairs(known.body.value, raw.body.value, self._fingerprints)
-            if urls is None or pairs is None or not self._pairing.fits(pairs):
+            pairs = self._wild(exchange.request, request, raw)
+            if pairs is None or not self._pairing.fits(pairs):
                 continue
             rank = (0 if exchange.test == self.owner else 1 if not exchange.test else 2, index in self.played, index)
             if best is None or rank < best[0]:
-                best = (rank, index, pairs)
-        return None if best is None else (best[1], best[2])
+                best = (rank, pairs)
+        return None if best is None else (best[0][-1], best[1])
+
+    def _wild(self, known: Request, request: Request, raw: Request) -> list[tuple[str, str]] | None:
+        rules = self._fingerprints
+        theirs, ours = urlsplit(known.url), urlsplit(raw.url)
+        compared: list[tuple[Any, Any]] = []
+        if "method" in rules.match_on:
+            compared.append((known.method.upper(), raw.method.upper()))
+        if "scheme" in rules.match_on:
+            compared.append((theirs.scheme, ours.scheme))
+        if "host" in rules.match_on:
+            compared.append((theirs.netloc.rpartition("@")[2].lower(), ours.netloc.rpartition("@")[2].lower()))
+        if "path" in rules.match_on:
+            compared.append((theirs.path or "/", ours.path or "/"))
+        if "query" in rules.match_on:
+            compared.append((sorted(parse_qsl(theirs.query, True)), sorted(parse_qsl(ours.query, True))))
+        if "headers" in rules.match_on and sorted(known.headers) != sorted(request.headers):
+            return None
+        if "body" in rules.match_on:
+            if isinstance(known.body, Json) and isinstance(raw.body, Json):
+                compared.append((known.body.value, raw.body.value))
+            elif isinstance(known.body, Text) and isinstance(raw.body, Text):
+                compared.append((known.body.text, raw.body.text))
+            elif known.body not in (raw.body, request.body):
+                return None
+        pairs: list[tuple[str, str]] = []
+        for a, b in compared:
+            found = wildcard_pairs(a, b, rules)
+            if found is None:
+                return None
+            pairs += found
+        return pairs
 
     def _refuse(self, sent: Fingerprint, request: Request) -> Refuse:
         same = self._index.get(sent.loose, [])

@@ -58,6 +58,9 @@ HOSTS = [
     ("example.com", "www.example.com", 443, False),
     ("127.0.0.1:4000", "127.0.0.1", 4000, True),
     ("::1", "::1", 80, True),
+    ("localhost:4000", "127.0.0.1", 4000, True),
+    ("127.0.0.1", "::1", 80, True),
+    ("[::1]:80", "localhost", 81, False),
 ]
 
 

@@ -82,6 +82,15 @@ def test_a_recorded_placeholder_matches_what_is_no_secret_here():
     assert ask(one, "my id is None!") == "b"
 
 
+def test_placeholders_in_urls_are_wildcards_too():
+    url = "https://aiplatform.example/v1/projects/{}/locations/x:rawPredict?key={}"
+    stored = Request("post", url.format("my-project", "redacted-url-key-1"), body=Json({"messages": []}))
+    one = player(Exchange(stored, (Head(200), Chunk(0.1, b"a"), End(at=0.1))))
+    raw = Request("POST", url.format("my-project", "live"), body=Json({"messages": []}))
+    redacted = Request("POST", url.format("redacted-gcp-project-1", "redacted-url-key-1"), body=raw.body)
+    assert isinstance(one.decide(redacted, raw), Play)
+
+
 def test_what_is_a_secret_here_and_was_none_there_matches_too():
     one = player(exchange("say banana-banana", "a"))
     assert ask(one, "say redacted-env-1", raw="say banana-banana") == "a"
@@ -109,6 +118,15 @@ def test_what_a_mode_does_with_a_request(mode, held):
 
 def test_once_refuses_what_is_new_to_a_recording():
     assert ask(player(exchange(), mode="once"), "something new") is Refuse
+
+
+def test_what_a_failed_run_left_is_recorded_again():
+    left = exchange(answer="a", outcome="failed")
+    error = Exchange(request(), (Head(429), End()), test=OWN, outcome="failed")
+    assert ask(player(left, mode="once")) is Record
+    assert ask(player(left)) == "a"  # replay plays what there is
+    assert ask(player(left, mode="new_episodes")) == "a"  # and what was paid for is not paid for again
+    assert ask(player(error, mode="new_episodes")) is Record
 
 
 def test_a_refusal_names_the_nearest_and_whether_it_was_played():

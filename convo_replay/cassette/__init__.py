@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .files import load, loads, update
+from .files import load, loads, rescue, update
 from .history import Messages
 from .model import Cassette, UnknownKeys, Written, stored
 from .names import default_path
@@ -17,6 +17,7 @@ __all__ = [
     "dump",
     "load",
     "loads",
+    "rescue",
     "stored",
     "update",
 ]

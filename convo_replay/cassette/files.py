@@ -223,6 +223,19 @@ def _rescued(path: Path, written: Written, reason: str) -> CassetteError:
     return CassetteError(path, f"{reason}. The previous file is untouched; {kept}")
 
 
+def rescue(path: str | os.PathLike[str], cassette: Cassette, reason: str) -> CassetteError:
+    """Puts a recording that cannot be saved into a private folder; the error that says so.
+
+    Raises:
+        CassetteError: it cannot be written as a cassette at all.
+    """
+    try:
+        written = writing.dump(cassette)
+    except (ValueError, TypeError) as error:
+        raise CassetteError(path, f"{reason}; not kept: {error}") from error
+    return _rescued(Path(path), written, reason)
+
+
 @contextlib.contextmanager
 def _locked(real: Path) -> Iterator[None]:
     """Holds the lock of a cassette; between processes and between threads."""

@@ -60,7 +60,8 @@ def summary_lines(parts: Iterable[Sums]) -> list[str]:
         turns, tokens_in, tokens_out = (
             sum(part[key] for part in parts) for key in ("turns", "input_tokens", "output_tokens")
         )
-        lines.append(f"{live} live requests in {turns} turns, {tokens_in:,} tokens in, {tokens_out:,} tokens out")
+        calls = f"{live} live request{'s' if live != 1 else ''} in {turns} turn{'s' if turns != 1 else ''}"
+        lines.append(f"{calls}, {tokens_in:,} tokens in, {tokens_out:,} tokens out")
     passed: dict[str, int] = {}
     for part in parts:
         for host, count in part["passed"].items():

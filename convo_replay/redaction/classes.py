@@ -86,6 +86,10 @@ CLASSES: tuple[Class, ...] = (
         "gateway-key", "sk-", _LEFT + r"sk-" + _A_DIGIT + r"[A-Za-z0-9]{32,}[\w-]*",
         "sk-" + "Ex4mpl" * 8, _KEYS + " (new-api, one-api, LiteLLM, DeepSeek)",
     ),
+    _class(
+        "gateway-key", "sk-", _LEFT + r"sk-(?:[a-z][a-z0-9]{1,15}-){1,2}" + _A_DIGIT + r"[A-Za-z0-9]{32,}(?![\w-])",
+        "sk-litellm-" + "Ex4mpl" * 8, "a master key as LiteLLM's documentation writes it",
+    ),
     _class("google-key", "AIza", _LEFT + r"AIza[\w-]{30,64}(?![\w-])", "AIza" + "Ex4mple" * 5, _KEYS),
     _class("google-token", "ya29.", _LEFT + r"ya29\.[\w.-]{20,}", "ya29.a0" + "Ex4mple" * 5, _KEYS),
     _class(

@@ -49,6 +49,7 @@ class Detector:
         """How many texts were searched: the measure of cost."""
         self._classes: dict[str, str] = {}
         self._forms: dict[str, str] = {}
+        self._encoded: set[str] = set()
         self._literals: _Literals | None = None
         self._patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]
         self._callables = [secret for secret in secrets if callable(secret)]
@@ -66,6 +67,7 @@ class Detector:
         self._classes[value] = classify(value) or cls
         for form in forms(value):
             self._forms.setdefault(form, value)
+        self._encoded.update(form for form in encoded_forms(value) if form != value)
         self._literals = None
         self.generation += 1
         return True
@@ -103,10 +105,14 @@ class Detector:
         """The known values in `text`, in any of their forms; may touch placeholders."""
         if self._literals is None:
             self._literals = _Literals(self._forms)
-        return [
-            Finding(start, start + len(form), self._classes[self._forms[form]], self._forms[form])
-            for start, form in self._literals.find(text)
-        ]
+        return [self._known(text, start, form) for start, form in self._literals.find(text)]
+
+    def _known(self, text: str, start: int, form: str) -> Finding:
+        value, end = self._forms[form], start + len(form)
+        if form in self._encoded:
+            start, end = _base64_run(text, start, end)
+        # Another way of writing a value is a value of its own: what it stands for elsewhere is another text.
+        return Finding(start, end, self._classes[value], value if form == value else text[start:end])
 
     def may_hold(self, text: str) -> bool:
         """Whether anything could be found in `text`; cheap, and generous."""
@@ -164,15 +170,15 @@ def forms(value: str) -> list[str]:
         twice = json.dumps(once, ensure_ascii=ascii_only)[1:-1]
         written += [once, twice, once.replace("/", "\\/")]
     data = value.encode("utf-8", "surrogatepass")
-    written += [quote(data, safe=""), quote(data), quote_plus(data)]
-    if len(data) >= 6:
-        written += _base64_forms(data)
+    written += [quote(data, safe=""), quote(data), quote_plus(data), *encoded_forms(value)]
     return list(dict.fromkeys(written))
 
 
-def _base64_forms(data: bytes) -> list[str]:
-    # In a longer base64 text the value begins at one of three bit offsets; characters that it shares
-    # with its neighbours are left out.
+def encoded_forms(value: str) -> list[str]:
+    """How `value` shows in base64: at one of three bit offsets, without characters it shares with its neighbours."""
+    data = value.encode("utf-8", "surrogatepass")
+    if len(data) < 6:
+        return []
     written = []
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + data).decode()
@@ -180,6 +186,31 @@ def _base64_forms(data: bytes) -> list[str]:
         inner = encoded[-(-before * 8 // 6) : whole]
         written += [inner, inner.replace("+", "-").replace("/", "_")]
     return written
+
+
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_TAIL = 512
+"""Characters of base64 behind a value that are taken with it."""
+
+
+def _base64_run(text: str, start: int, end: int) -> tuple[int, int]:
+    """A value in base64 with the characters that hold bits of it, and what follows it in the same run.
+
+    Behind a value everything shifts with its length: left standing, it would tell something of the value,
+    and differ where another one is encoded.
+    """
+    begin = start
+    while begin > 0 and text[begin - 1] in _BASE64 and start - begin < 4 * _TAIL:
+        begin -= 1
+    begin += (start - begin) // 4 * 4
+    stop = end
+    while stop < len(text) and text[stop] in _BASE64 and stop - end <= _TAIL:
+        stop += 1
+    if stop - end > _TAIL:
+        return begin, min(len(text), end + -(end - begin) % 4)
+    while stop < len(text) and text[stop] == "=" and (stop - begin) % 4:
+        stop += 1
+    return begin, stop
 
 
 def _views(text: str, depth: int = 2) -> Iterator[str]:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import is_
 from typing import Any
 
 import orjson
@@ -57,6 +58,7 @@ class Redactor:
         self._memo: dict[bytes, Any] = {}
         self._interned: dict[bytes, Any] = {}
         self._own: dict[int, Any] = {}
+        self._told: dict[str, tuple[list[Any], list[Any]]] = {}
         self._memo_generation = 0
         self._environ: Mapping[str, str] = {}
         self.learn_environment(environ or {})
@@ -112,18 +114,24 @@ class Redactor:
 
     def reserve(self, exchanges: Iterable[Exchange]) -> None:
         """New placeholders will not take a number that occurs in `exchanges` (a loaded cassette)."""
-        for exchange in exchanges:
-            request, head = exchange.request, exchange.head
-            texts = [request.url, *[value for _, value in request.headers], exchange.body.decode("utf-8", "replace")]
-            if isinstance(request.body, Json):
-                texts.append(_dumped(request.body.value).decode("utf-8"))
-            elif isinstance(request.body, Text):
-                texts.append(request.body.text)
-            if head is not None:
-                texts += [value for _, value in head.headers]
-            with self._lock:
+        seen: set[int] = set()
+        with self._lock:
+            for exchange in exchanges:
+                request, head = exchange.request, exchange.head
+                texts = [request.url, *[value for _, value in request.headers]]
+                if isinstance(request.body, Text):
+                    texts.append(request.body.text)
+                if head is not None:
+                    texts += [value for _, value in head.headers]
                 for text in texts:
                     self._values.sight(text)
+                self._sight(exchange.body)
+                for item in _new_items(request.json, seen):
+                    self._sight(_dumped(item))
+
+    def _sight(self, data: bytes) -> None:
+        if b"redacted-" in data or _OPAQUE_MARK in data:
+            self._values.sight(data.decode("utf-8", "replace"))
 
     def request(self, request: Request) -> Request:
         """The redacted form; the request itself where it is that already."""
@@ -244,25 +252,42 @@ class Redactor:
         if self._memo_generation != self.generation:
             self._memo.clear()
             self._own.clear()
+            self._told.clear()
             self._memo_generation = self.generation
+        # What the last request repeated is not even looked up again, one by one.
+        asked = self._values.probe is None
+        told = {key: self._told_before(key, held) for key, held in value.items()} if asked else {}
         # All placeholders that the request brings are sighted before the first new one is numbered.
         digests: dict[int, bytes] = {}
-        for held in value.values():
-            for item in held if isinstance(held, list) else [held]:
+        for key, held in value.items():
+            for item in held[len(told.get(key, ())) :] if isinstance(held, list) else [held]:
                 if isinstance(item, (str, dict, list)) and id(item) not in self._own:
                     digests[id(item)] = _digest(item, self._values.sight)
         made: dict[str, Any] = {}
         changed = False
         for key, held in value.items():
             if isinstance(held, list):
-                items = [self._remembered(item, digests) for item in held]
-                out = held if all(a is b for a, b in zip(items, held, strict=True)) else items
+                before = told.get(key, [])
+                new = held[len(before) :]
+                items = [self._remembered(item, digests) for item in new]
+                out = [*before, *items]
+                if all(map(is_, out, held)):
+                    out = held
+                if asked:
+                    self._told[key] = (held, out)
             else:
                 out = self._remembered(held, digests)
             name = self._values.string(key)
             changed = changed or out is not held or name is not key
             made[name] = out
         return made if changed else value
+
+    def _told_before(self, key: str, held: Any) -> list[Any]:
+        """The redacted beginning of a list, as far as it is the one of the last request."""
+        before, out = self._told.get(key, ((), []))
+        if not isinstance(held, list) or len(before) > len(held) or not all(map(is_, before, held)):
+            return []
+        return out
 
     def _remembered(self, item: Any, digests: Mapping[int, bytes]) -> Any:
         if not isinstance(item, (str, dict, list)) or id(item) in self._own:
@@ -302,6 +327,27 @@ class Redactor:
         return steps if same else tuple(made)
 
 
+_OPAQUE_MARK = placeholders.OPAQUE_MARK.encode()
+
+
+def _new_items(value: Any, seen: set[int]) -> Iterator[Any]:
+    """The parts of a request's JSON value that no earlier one shared; of a list, the end that is new."""
+    if not isinstance(value, dict):
+        yield value
+        return
+    for key, held in value.items():
+        yield key
+        if not isinstance(held, list):
+            yield held
+            continue
+        for item in reversed(held):
+            if id(item) in seen:
+                break
+            if isinstance(item, (dict, list)):
+                seen.add(id(item))
+            yield item
+
+
 def _is_placeholder(value: str) -> bool:
     return placeholders.PLACEHOLDER.fullmatch(value) is not None
 
@@ -315,7 +361,7 @@ def _dumped(value: Any) -> bytes:
 
 def _digest(value: Any, sight: Callable[[str], None] | None = None) -> bytes:
     data = _dumped(value)
-    if sight is not None and (b"redacted-" in data or placeholders.OPAQUE_MARK.encode() in data):
+    if sight is not None and (b"redacted-" in data or _OPAQUE_MARK in data):
         sight(data.decode("utf-8"))
     return data if len(data) <= _SMALL else hashlib.blake2b(data, digest_size=32).digest()
 

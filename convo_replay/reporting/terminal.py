@@ -43,7 +43,7 @@ def show(
     owners = [grouper.add(exchange) for exchange in exchanges]
     turns = grouper.turns
     if turn is not None and not 0 <= turn < len(turns):
-        there = f"turns 0 to {len(turns) - 1}" if turns else "no turns"
+        there = "no turns" if not turns else "one turn, 0" if len(turns) == 1 else f"turns 0 to {len(turns) - 1}"
         raise IndexError(f"there is no turn {turn}; the cassette has {there}")
     page = _Page(console or Console(highlight=False), full=turn is not None, events=events)
     if turn is not None:

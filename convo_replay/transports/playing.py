@@ -8,8 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from convo_replay.errors import ConvoFailure
-from convo_replay.exchange import Chunk, Exchange, Head, Steps
-from convo_replay.sse import Decoder
+from convo_replay.exchange import Chunk, Exchange
 from convo_replay.transports.ends import error_of
 
 if TYPE_CHECKING:
@@ -17,26 +16,6 @@ if TYPE_CHECKING:
 
 LINGER = 1.0
 """Seconds that a stream which the client left is held open beyond the recorded time, in async replay."""
-
-
-def delivered(steps: Steps) -> Iterator[Chunk]:
-    """The chunks as replay gives them: one event at a time where the body is an event stream."""
-    head = steps[0] if steps else None
-    is_stream = isinstance(head, Head) and any(
-        name == "content-type" and value.lower().startswith("text/event-stream") for name, value in head.headers
-    )
-    if not is_stream:
-        yield from (step for step in steps if isinstance(step, Chunk))
-        return
-    decoder = Decoder()
-    at = 0.0
-    for step in steps:
-        if isinstance(step, Chunk):
-            at = step.at
-            for event in decoder.feed(step.data):
-                yield Chunk(at, event.raw)
-    for event in decoder.finish():
-        yield Chunk(at, event.raw)
 
 
 LEFT_OPEN = (
@@ -75,6 +54,8 @@ class Played:
         timing = conversation.config.timing
         self._factor = {"none": 0.0, "recorded": 1.0}[timing] if isinstance(timing, str) else timing
         self._at = 0.0
+        # A cassette's chunks are its events, one each; any other body is one chunk.
+        self._chunks = [step for step in exchange.steps if isinstance(step, Chunk)]
 
     def _until(self, at: float) -> float:
         wait, self._at = max(0.0, at - self._at), at
@@ -86,16 +67,18 @@ class Played:
 
     def chunks(self) -> Iterator[bytes]:
         """The body; then the end, as the library's exception where it was not a good one."""
-        for chunk in delivered(self._exchange.steps):
-            sleep(self._until(chunk.at))
+        for chunk in self._chunks:
+            if self._factor:
+                sleep(self._until(chunk.at))
             yield chunk.data
         sleep(self._until(self._exchange.end.at))
         self._end()
 
     async def async_chunks(self) -> AsyncIterator[bytes]:
         """As `chunks`. Where the client had left, it has time to leave again."""
-        for chunk in delivered(self._exchange.steps):
-            await async_sleep(self._until(chunk.at))
+        for chunk in self._chunks:
+            if self._factor:
+                await async_sleep(self._until(chunk.at))
             yield chunk.data
         end = self._exchange.end
         await async_sleep(self._until(end.at))
