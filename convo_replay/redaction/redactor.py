@@ -59,6 +59,8 @@ class Redactor:
         self._interned: dict[bytes, Any] = {}
         self._own: dict[int, Any] = {}
         self._told: dict[str, tuple[list[Any], list[Any]]] = {}
+        self._met: set[object] = set()
+        """Headers and URLs of requests that were learned from."""
         self._memo_generation = 0
         self._environ: Mapping[str, str] = {}
         self.learn_environment(environ or {})
@@ -104,13 +106,19 @@ class Redactor:
     def learn_request(self, request: Request) -> None:
         """Learns from a request as sent: credential headers, ids, userinfo, `?key=`, MCP tokens."""
         with self._lock:
-            for value, cls in headers.credentials(request.headers):
-                self.learn(value, cls)
-            for value, cls in urls.credentials(request.url):
-                self.learn(value, cls)
+            # A client sends the same headers to the same URL again and again.
+            fresh = tuple([pair for pair in request.headers if pair not in self._met])
+            if fresh:
+                self._met.update(fresh)
+                for value, cls in headers.credentials(fresh):
+                    self.learn(value, cls)
+                self._learn_ids(fresh)
+            if request.url not in self._met:
+                self._met.add(request.url)
+                for value, cls in urls.credentials(request.url):
+                    self.learn(value, cls)
             for value, cls in headers.credentials(tuple(_credentials_in_body(request.json))):
                 self.learn(value, cls)
-            self._learn_ids(request.headers)
 
     def reserve(self, exchanges: Iterable[Exchange]) -> None:
         """New placeholders will not take a number that occurs in `exchanges` (a loaded cassette)."""

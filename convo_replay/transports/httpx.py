@@ -105,7 +105,7 @@ class _Library:
 
     def request(self, request: Any, conversation: Conversation) -> tuple[Request, bool]:
         """Ours of theirs, and whether its body is known already."""
-        headers = tuple((name.lower(), value) for name, value in request.headers.multi_items())
+        headers = tuple([(_text(name).lower(), _text(value)) for name, value in request.headers.raw])
         content = getattr(request, "_content", None)
         if content is None and isinstance(request.stream, self.module.ByteStream):
             content = request.read()
@@ -152,6 +152,15 @@ class _Library:
 
 def _stream_class(base: Any, mixin: type[Any]) -> Any:
     return type(mixin.__name__, (mixin, base), {})
+
+
+def _text(raw: bytes) -> str:
+    for encoding in ("ascii", "utf-8"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
 
 
 def _with_body(request: Request, content: bytes, conversation: Conversation) -> Request:
