@@ -96,10 +96,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    _take_back(config)
-
-
-def _take_back(config: pytest.Config) -> None:
     standins = config.stash.get(_standins_key, None)
     if standins is not None:
         del config.stash[_standins_key]
@@ -175,8 +171,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from convo_replay.pytest_session import failures
 
         failures.install()
-    elif not convo_tests:
-        _take_back(session.config)  # nobody replays: a test that asks for a key must not find a stand-in
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
