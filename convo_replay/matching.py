@@ -219,17 +219,15 @@ class Fingerprints:
                 loose = replaced(loose, path[1:], replacement)
         ids: list[str] = []
         skeleton = _without_ids(loose, ids) if self.preset else loose
-        piece = self._piece(canonical(message), self._loose(canonical(skeleton)), tuple(ids))
+        exact = canonical(message)
+        piece = self._piece(exact, self._loose(exact if skeleton is message else canonical(skeleton)), tuple(ids))
         self._pieces[key] = (message, piece)  # holds the message, so that its id() stays its own
         return piece
 
     def _piece(self, exact: str, loose: str, ids: tuple[str, ...]) -> Piece:
-        return Piece(
-            exact=_mix(classes_only(exact)).digest(),
-            loose=_mix(classes_only(loose)).digest(),
-            ids=ids,
-            placeholders=tuple(found(exact)),
-        )
+        digest = _mix(classes_only(exact)).digest()
+        same = loose is exact
+        return Piece(digest, digest if same else _mix(classes_only(loose)).digest(), ids, tuple(found(exact)))
 
 
 def _part(name: str, filename: str | None, body: Text | Binary | Blob) -> list[str | None]:
