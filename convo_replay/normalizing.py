@@ -29,12 +29,16 @@ VOLATILE = re.compile(
 
 The lookbehind keeps dates that are part of a name (`gpt-5.5-2026-04-23`) out of it.
 """
-_VOLATILE_HINT = re.compile(r"\d\d-\d|:\d\d|\d{4}|[0-9a-fA-F]{4}-|tmp|/T/|Temp")
+_DIGITS_HINT = re.compile(r"\d{4}|:\d\d|-[0-9a-fA-F]{4}-")
+_FOLDER_HINTS = ("tmp", "/T/", "Temp")
+"""What every match of `VOLATILE` contains, one or the other: a search for these is ten times as fast."""
 
 
 def normalized(text: str) -> str:
     """`text` with every volatile value (the `default` preset) replaced by `~`."""
-    return VOLATILE.sub("~", text) if _VOLATILE_HINT.search(text) else text
+    if _DIGITS_HINT.search(text) is None and not any(hint in text for hint in _FOLDER_HINTS):
+        return text
+    return VOLATILE.sub("~", text)
 
 
 _PATH_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+|\*)\]")

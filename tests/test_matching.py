@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convo_replay.exchange import Binary, Blob, Json, Part, Parts, Request, Text
 from convo_replay.explaining import explain, nearest
 from convo_replay.matching import Fingerprints
-from convo_replay.normalizing import parse_path
+from convo_replay.normalizing import VOLATILE, normalized, parse_path
 from convo_replay.pairing import wildcard_pairs
 
 URL = "https://api.anthropic.com/v1/messages"
@@ -106,6 +108,12 @@ def test_these_are_the_same_request(one, other):
     assert Fingerprints().of(one).loose == Fingerprints().of(other).loose
     rules = Fingerprints()
     assert rules.of(one).loose == rules.of(other).loose  # and with what the first left in memory
+
+
+@given(st.from_regex(VOLATILE), st.text(max_size=5))
+def test_whatever_is_volatile_is_found(value, around):
+    text = f"{around} {value} {around}"
+    assert normalized(text) == VOLATILE.sub("~", text)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
