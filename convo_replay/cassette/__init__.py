@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from .files import load, loads, rescue, update
-from .history import Messages
 from .model import Cassette, UnknownKeys, Written, stored
 from .names import default_path
 from .writing import dump
 
 __all__ = [
     "Cassette",
-    "Messages",
     "UnknownKeys",
     "Written",
     "default_path",

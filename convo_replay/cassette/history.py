@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from ..bodies import message_key
-from ..exchange import Json, Request
 from .yaml_writer import Block, Tall, holds
 
 
@@ -56,28 +55,6 @@ class Digests:
         if known is None:
             known = self._held[id(value)] = (value, holds(value, 2))
         return known[1]
-
-
-@dataclass(slots=True)
-class Messages:
-    """The messages a conversation has sent so far, each kept once. `shared` each request as it arrives."""
-
-    _digests: Digests = field(default_factory=Digests)
-    _seen: dict[bytes, Any] = field(default_factory=dict)
-
-    def shared(self, request: Request) -> Request:
-        """The same request, with messages and other large values that earlier ones held as the same objects."""
-        body = request.body
-        if not isinstance(body, Json) or not isinstance(body.value, dict):
-            return request
-        key = message_key(body.value)
-        value = {name: item if name == key else self._one(item) for name, item in body.value.items()}
-        if key is not None:
-            value[key] = [self._one(message) for message in body.value[key]]
-        return replace(request, body=Json(value))
-
-    def _one(self, value: Any) -> Any:
-        return self._seen.setdefault(self._digests.of(value), value) if isinstance(value, (dict, list)) else value
 
 
 @dataclass(slots=True)

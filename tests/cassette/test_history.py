@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convo_replay.cassette import Cassette, Messages, dump, loads, stored
+from convo_replay.cassette import Cassette, dump, loads, stored
 from convo_replay.errors import CassetteError
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 
@@ -121,16 +121,6 @@ def test_a_base_in_another_test_or_without_messages() -> None:
             text.replace(first, first[: first.index("json:")] + "text: x\n" + "    response: {status: 200}\n").encode(),
             "c",
         )
-
-
-def test_messages_are_shared_as_requests_arrive() -> None:
-    seen = Messages()
-    one, two = [seen.shared(exchange.request) for exchange in (_turns(2)[0], _turns(2)[1])]
-    assert two.json["messages"][0] is one.json["messages"][0]
-    assert two.json["tools"] is one.json["tools"]
-    assert two == _turns(2)[1].request
-    number = seen.shared(Request("POST", "u", (), Json({"messages": [{"n": 1}, {"n": 1.0}, {"n": True}]})))
-    assert repr(number.json) == "{'messages': [{'n': 1}, {'n': 1.0}, {'n': True}]}"
 
 
 def test_chunks_of_a_stream_are_in_stored_form() -> None:
