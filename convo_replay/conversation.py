@@ -13,11 +13,12 @@ import shlex
 import threading
 from collections.abc import Iterator, Sequence
 from contextvars import Token
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from convo_replay import errors, keeping, nesting, standins
+from convo_replay import errors, keeping, nesting, sources, standins
 from convo_replay.body_reader import BodyReader
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
@@ -28,6 +29,7 @@ from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor
+from convo_replay.sources import Filters
 from convo_replay.sse import split
 from convo_replay.turns import Turn, turns, usage
 
@@ -61,6 +63,8 @@ class Conversation:
         owner: the test that owns what is recorded (a pytest node id); empty outside tests.
         budget: live requests the session may make; one of its own by default.
         rerecord: the command that records this cassette anew, for messages.
+        filters: what is done to each exchange before anything else.
+        also: further cassettes, which are only played.
     """
 
     def __init__(
@@ -71,6 +75,8 @@ class Conversation:
         owner: str = "",
         budget: Budget | None = None,
         rerecord: str = "",
+        filters: Filters | None = None,
+        also: Sequence[Path] = (),
     ) -> None:
         # Absolute from the start: a test may change the directory.
         self.cassette_path = None if cassette_path is None or config.record == "live" else cassette_path.absolute()
@@ -79,6 +85,12 @@ class Conversation:
         self.record: str = config.record
         self.budget = budget or Budget(config.max_requests)
         self.rerecord = rerecord or self._rerecord_command()
+        self.save_path = self.cassette_path
+        """Where a recording goes; beside a cassette of vcrpy's, which is never written."""
+        self.filters = filters
+        self._filtered: set[tuple[str, int | None]] = set()
+        """Addresses of requests that the filters left to the network."""
+        self.also = [path.absolute() for path in also]
         self.parent: Conversation | None = None
         self.is_active = False
         self.lock = threading.RLock()
@@ -89,6 +101,7 @@ class Conversation:
         self.live_requests = 0
         self.verdict = None
         self._opened = self._closed = False
+        self._saved: Sequence[Exchange] = ()
         self._token: Token[Conversation | None] | None = None
         self._player: Player | None = None
         self._redactor: Redactor | None = None
@@ -151,10 +164,8 @@ class Conversation:
             if self.cassette_path is not None:
                 if self.config.sanitize == "off":
                     keeping.refuse_in_git(self.cassette_path)
-                if self.cassette_path.exists():
-                    from convo_replay.cassette import load
-
-                    exchanges = load(self.cassette_path).exchanges
+                found = sources.read(self.cassette_path, self.also, self.filters)
+                exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
             self._redactor = Redactor(self._environment(), self.config.secrets)
             self._redactor.reserve(exchanges)
             self._player = Player(
@@ -230,7 +241,7 @@ class Conversation:
             self._report_unplayed()
 
     def _save(self, failed: bool) -> None:
-        if self.record in ("none", "live") or self.cassette_path is None or self._player is None:
+        if self.record in ("none", "live") or self.save_path is None or self._player is None:
             return
         recorded = [self._recorded[slot] for slot in sorted(self._recorded)]
         if self.config.sanitize == "on" and self._redactor is not None:
@@ -243,14 +254,14 @@ class Conversation:
         try:
             recorded = keeping.through(recorded, self.config.before_record)
         except Exception as error:
-            raise keeping.spoiled(self.cassette_path, recorded, redactor, error) from error
+            raise keeping.spoiled(self.save_path, recorded, redactor, error) from error
         note = keeping.save(
-            self.cassette_path,
+            self.save_path,
             recorded,
             owner=self.owner,
             mode=self.config.record,
             failed=failed,
-            known=self._player.exchanges,
+            known=self._saved,
             redactor=redactor,
             resendable=self._redactor.resendable,
             fingerprints=self._fingerprints,
@@ -286,6 +297,9 @@ class Conversation:
         url = urlsplit(request.url)
         host, port = url.hostname or "", url.port or {"https": 443, "http": 80}.get(url.scheme)
         if self._ignores(host, port, request) or self._passes(host, port, request):
+            return False
+        if self.filters is not None and self.filters.request(request) is None:
+            self._filtered.add((host, port))
             return False
         if self._intercepts(host, port, request):
             return True
@@ -340,8 +354,9 @@ class Conversation:
         assert self._redactor is not None
         if self.record != "none":
             self._redactor.learn_environment(self._environment())  # a test may set a key on its way
-        redacted = self._redacted(request)
-        decision = self._player.decide(redacted, request)
+        sent = request if self.filters is None else self.filters.request(request) or request
+        redacted = self._redacted(sent)
+        decision = self._player.decide(redacted, sent)
         if isinstance(decision, Refuse):
             return self.fail(CassetteMiss, self._miss_text(redacted, decision))
         slot = len(self._finished)
@@ -359,7 +374,8 @@ class Conversation:
     def outside(self, scheme: str, host: str, port: int | None, url: str | None) -> ConvoFailure | None:
         """What the guard is told about a connection that is not ours: a failure to raise, or to let it pass."""
         shown = url or f"{scheme}://{host}" + (f":{port}" if port else "")
-        if self.record == "none" and not self._passes(host, port, Request("GET", shown)):
+        passes = (host, port) in self._filtered or self._passes(host, port, Request("GET", shown))
+        if self.record == "none" and not passes:
             where = self._redactor.text(shown) if self._redactor else _without_query(shown)
             return self.fail(ConvoFailure, errors.refused(where, host, self._shown))
         with self.lock:
@@ -370,10 +386,16 @@ class Conversation:
         """A call has ended with these steps (the conversation's lock is held)."""
         self._in_flight.pop(call.slot, None)
         assert self._redactor is not None
-        request = self._redacted(call.request)
+        exchange = Exchange(call.request, steps, test=self.owner, recorded=call.recorded)
+        if self.filters is not None:
+            filtered = self.filters.exchange(exchange)
+            if filtered is None:
+                return
+            exchange = filtered
+        request, steps = self._redacted(exchange.request), exchange.steps
         if self.config.sanitize == "on":
             steps = self._redactor.steps(steps)
-        exchange = Exchange(request, self._finish_line(request, steps), test=self.owner, recorded=call.recorded)
+        exchange = replace(exchange, request=request, steps=self._finish_line(request, steps))
         self._finished[call.slot] = exchange
         self._recorded[call.slot] = exchange
 
@@ -425,6 +447,9 @@ class Conversation:
         if refusal.nearest is not None and not refusal.played:
             differences = explain(refusal.nearest.request, sent, self._fingerprints)
         assert self._player is not None
+        rerecord = self.rerecord
+        if self.save_path != self.cassette_path:  # one of vcrpy's stays as it is
+            rerecord = "new_episodes".join(rerecord.rsplit("rewrite", 1))
         return errors.miss(
             what=f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}",
             line=f"{sent.method} {_without_query(sent.url)}",
@@ -435,7 +460,7 @@ class Conversation:
             nearest=self._nearest_name(refusal),
             played=refusal.played,
             differences=[str(difference) for difference in differences],
-            rerecord=self.rerecord,
+            rerecord=rerecord,
         )
 
     def _nearest_name(self, refusal: Refuse) -> str:

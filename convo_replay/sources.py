@@ -1,0 +1,70 @@
+"""Which files a conversation is played from, and into which it is recorded.
+
+A cassette of vcrpy's is played as it is and never written: what is new goes into one of ours beside
+it, `NAME.convo.yaml`, and comes first from then on, so that a recording made anew takes effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from convo_replay.exchange import Exchange, Request
+
+
+class Filters(Protocol):
+    """What is done to each exchange before it is redacted, matched or stored. Both may be called repeatedly."""
+
+    def request(self, request: Request) -> Request | None:
+        """The request to match; `None` where it is not ours and passes to the network, counted."""
+        ...
+
+    def exchange(self, exchange: Exchange) -> Exchange | None:
+        """The exchange as it is stored or played, recorded or loaded; `None` drops it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What was read.
+
+    Attributes:
+        exchanges: all that may be played, in order of preference among equals.
+        saved: those of the file that a recording goes into, as they are there.
+        save_path: that file.
+    """
+
+    exchanges: Sequence[Exchange]
+    saved: Sequence[Exchange]
+    save_path: Path
+
+
+def beside(path: Path) -> Path:
+    """The cassette of ours beside one of vcrpy's."""
+    return path.with_name(f"{path.stem}.convo.yaml")
+
+
+def read(path: Path, also: Sequence[Path], filters: Filters | None) -> Sources:
+    """Reads a cassette, what lies beside it, and further ones that are only played.
+
+    Raises:
+        CassetteError: one of them cannot be read; of `also`, or is missing.
+    """
+    from convo_replay.cassette import load
+
+    save_path, saved, played = path, [], []
+    if path.exists():
+        cassette = load(path)
+        if cassette.format == "convo":
+            saved = cassette.exchanges
+        else:
+            save_path, played = beside(path), cassette.exchanges
+            saved = load(save_path).exchanges if save_path.exists() else []
+    exchanges = [*saved, *played, *(exchange for other in also for exchange in load(other).exchanges)]
+    return Sources(_through(exchanges, filters.exchange) if filters else exchanges, saved, save_path)
+
+
+def _through(exchanges: Sequence[Exchange], change: Callable[[Exchange], Exchange | None]) -> list[Exchange]:
+    return [changed for exchange in exchanges if (changed := change(exchange)) is not None]

@@ -1,0 +1,101 @@
+"""A cassette of vcrpy's is played where it lies; what is new is recorded beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from convo_replay import CassetteMiss, use_cassette
+from convo_replay.cassette import load
+from convo_replay.config import Config
+from convo_replay.conversation import Conversation
+from convo_replay.exchange import Exchange, Request
+
+HOST = "api.example.test"
+INTERACTION = {
+    "request": {"method": "GET", "uri": f"https://{HOST}/a", "body": None, "headers": {}},
+    "response": {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "old"}},
+}
+
+
+@pytest.fixture(params=["old.yaml", "old.json"])
+def old(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    path = tmp_path / request.param
+    path.write_text(json.dumps({"version": 1, "interactions": [INTERACTION]}))
+    return path
+
+
+def ask(path: str) -> str:
+    live = httpx.MockTransport(lambda request: httpx.Response(200, text=f"live {request.url.path}"))
+    with httpx.Client(transport=live) as client:
+        return client.get(f"https://{HOST}{path}").text
+
+
+def run(path: Path, mode: str, *asked: str) -> list[str]:
+    with use_cassette(path, record=mode, intercept=HOST):
+        return [ask(each) for each in asked]
+
+
+def test_what_is_new_is_recorded_beside_it_and_replays(old: Path):
+    before = old.read_bytes()
+    assert run(old, "new_episodes", "/a", "/b") == ["old", "live /b"]
+    assert run(old, "none", "/b", "/a") == ["live /b", "old"]
+    assert old.read_bytes() == before
+    beside = load(old.with_name("old.convo.yaml"))
+    assert beside.format == "convo"
+    assert [exchange.request.url for exchange in beside.exchanges] == [f"https://{HOST}/b"]
+
+
+def test_once_plays_only(old: Path):
+    with pytest.raises(CassetteMiss):
+        run(old, "once", "/a", "/b")
+    assert [path.name for path in old.parent.iterdir()] == [old.name]
+
+
+@pytest.mark.parametrize("mode", ["rewrite", "all"])
+def test_what_is_recorded_anew_is_what_replays(old: Path, mode: str):
+    before = old.read_bytes()
+    assert run(old, mode, "/a") == ["live /a"]
+    assert run(old, "none", "/a") == ["live /a"]
+    assert old.read_bytes() == before
+
+
+def test_a_miss_names_the_mode_that_adds_to_it(old: Path):
+    with pytest.raises(CassetteMiss, match='record="new_episodes"'):
+        run(old, "none", "/b")
+
+
+def test_further_cassettes_are_played_and_not_written(old: Path, tmp_path: Path):
+    before = old.read_bytes()
+    conversation = Conversation(tmp_path / "mine.yaml", Config(record="new_episodes", intercept=(HOST,)), also=[old])
+    conversation.open()
+    assert [ask("/a"), ask("/b")] == ["old", "live /b"]
+    conversation.close()
+    assert [exchange.request.url for exchange in load(tmp_path / "mine.yaml").exchanges] == [f"https://{HOST}/b"]
+    assert old.read_bytes() == before
+
+
+class WithoutQuery:
+    def request(self, request: Request) -> Request | None:
+        return None if "/ignored" in request.url else replace(request, url=request.url.partition("?")[0])
+
+    def exchange(self, exchange: Exchange) -> Exchange | None:
+        request = self.request(exchange.request)
+        return None if request is None or request.url.endswith("/dropped") else replace(exchange, request=request)
+
+
+def test_filters_see_what_is_recorded_and_what_is_played(tmp_path: Path):
+    path = tmp_path / "filtered.yaml"
+    for mode in ("once", "none"):
+        conversation = Conversation(path, Config(record=mode, intercept=(HOST,)), filters=WithoutQuery())
+        conversation.open()
+        assert ask(f"/a?{mode}") == "live /a"
+        assert ask("/ignored") == "live /ignored"
+        if mode == "once":
+            assert ask("/dropped") == "live /dropped"
+        conversation.close()
+        assert [exchange.request.url for exchange in load(path).exchanges] == [f"https://{HOST}/a"]
