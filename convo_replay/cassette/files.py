@@ -22,7 +22,7 @@ from pathlib import Path
 from filelock import FileLock, SoftFileLock, Timeout
 
 from ..errors import CassetteError
-from . import reading, vcrpy, writing, yaml_reader
+from . import plain_yaml, reading, vcrpy, writing, yaml_reader
 from .model import Cassette, Written
 
 LOCK_SECONDS = 120.0
@@ -71,6 +71,11 @@ def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] 
         raise CassetteError(name, reason, data.count(b"\n") + 1)
     read_blob = reading.blobs_in(blobs) if blobs is not None else _blobs_beside(Path(path))
     with _no_collection():
+        written = plain_yaml.read(data)
+        if written is not None:
+            with contextlib.suppress(CassetteError):  # `yaml_reader` knows the line of what is wrong
+                document = yaml_reader.Document(written, name, yaml_reader.room(len(data)))
+                return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data)
         document = yaml_reader.read(data, name)
         return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data)
 

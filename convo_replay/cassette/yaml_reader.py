@@ -106,7 +106,7 @@ def read(data: bytes, path: str, *, yaml11: bool = False, tags: Mapping[str, Tag
         raise CassetteError(path, "not a text file: not UTF-8", 1)
     try:
         parser = events_of(data)
-        return _compose(parser, Document(None, path, _room(len(data))), yaml11, tags or {})
+        return _compose(parser, Document(None, path, room(len(data))), yaml11, tags or {})
     except yaml.reader.ReaderError as error:
         position = error.position if isinstance(error.position, int) else 0
         reason = "not UTF-8" if "octet" in str(error.reason) or isinstance(error.character, bytes) else error.reason
@@ -141,7 +141,8 @@ class _Frame:
         self.waits_for_key = True
 
 
-def _room(size: int) -> int:
+def room(size: int) -> int:
+    """Bytes that the values of a file of `size` bytes may take."""
     # The promise is 6 times the file and 50 MB. The bytes of the file and the parser's buffers are in it.
     return 4 * size + (40 << 20)
 
@@ -151,7 +152,7 @@ def _compose(parser: Any, document: Document, yaml11: bool, tags: Mapping[str, T
     anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes in it with aliases expanded, height
     strings: dict[str, str] = {}
     plain: dict[str, Any] = {}
-    resolve = _resolve_yaml11 if yaml11 else _resolve
+    meaning = _resolve_yaml11 if yaml11 else resolve
     stack: list[_Frame] = []
     nodes = 0
     documents = 0
@@ -174,7 +175,7 @@ def _compose(parser: Any, document: Document, yaml11: bool, tags: Mapping[str, T
                     value = plain[text]
                 else:
                     try:
-                        value = resolve(text)
+                        value = meaning(text)
                     except ValueError as error:
                         raise CassetteError(path, str(error), event.start_mark.line + 1) from None
                     taken += getsizeof(value)
@@ -300,7 +301,8 @@ _INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 
 
-def _resolve(text: str) -> Any:
+def resolve(text: str) -> Any:
+    """What a plain scalar means by YAML 1.2's core schema."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] in "0123456789+-.":

@@ -83,7 +83,7 @@ def _mapping(value: Mapping[str, Any], indent: int, out: list[str], first: str) 
     lead = first or pad
     for key, item in value.items():
         name = _string(key, flow=False)
-        if len(name) <= _LONGEST_KEY:
+        if len(name) <= LONGEST_KEY:
             out.append(f"{lead}{name}:")
             _item(item, indent, len(name) + 1, out)
         else:  # YAML allows 1,024 characters for a key on the line of its value
@@ -92,7 +92,7 @@ def _mapping(value: Mapping[str, Any], indent: int, out: list[str], first: str) 
         lead = pad
 
 
-_LONGEST_KEY = 500
+LONGEST_KEY = 500
 
 
 def _item(item: Any, indent: int, used: int, out: list[str]) -> None:
@@ -207,10 +207,12 @@ def _text(text: str, indent: int) -> str:
 
 
 # Printable, and no line break of Unicode's: these YAML readers normalize, or refuse.
-_LITERAL = re.compile("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*\\Z")
-_UNPRINTABLE = re.compile('["\\\\]|[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]')
-_PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./+=@%$*()&;:^~-]*(?: [A-Za-z0-9_./+=@%$*()&;:^~-]+)*\Z")
-_PLAIN_COLON = re.compile(r":(?: |\Z)|://")
+_PRINTABLE = "\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
+_LITERAL = re.compile(f"[\t\n{_PRINTABLE}]*\\Z")
+_TO_ESCAPE = re.compile(f'["\\\\]|[^{_PRINTABLE}]')
+UNPRINTABLE = re.compile(f"[^\t\n{_PRINTABLE}]")
+PLAIN = re.compile(r"[A-Za-z0-9_./$][A-Za-z0-9_./+=@%$*()&;:^~-]*(?: [A-Za-z0-9_./+=@%$*()&;:^~-]+)*\Z")
+PLAIN_COLON = re.compile(r":(?: |\Z)|://")
 _OTHER_TYPES = re.compile(
     r"""(?:
       null|true|false|yes|no|on|off|y|n|~
@@ -230,17 +232,17 @@ def _string(text: str, *, flow: bool) -> str:
         return str(text)
     if len(text) <= 200 or not flow:
         plain = (
-            _PLAIN.match(text)
-            and not _PLAIN_COLON.search(text)
+            PLAIN.match(text)
+            and not PLAIN_COLON.search(text)
             and not _OTHER_TYPES.match(text)
-            and not (flow and ":" in text and _FLOW_COLON.search(text))
+            and not (flow and ":" in text and FLOW_COLON.search(text))
         )
         if plain:
             return text
-    return f'"{_UNPRINTABLE.sub(_escaped, text)}"'
+    return f'"{_TO_ESCAPE.sub(_escaped, text)}"'
 
 
-_FLOW_COLON = re.compile(r":(?![A-Za-z0-9_./])")
+FLOW_COLON = re.compile(r":(?![A-Za-z0-9_./])")
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
 
