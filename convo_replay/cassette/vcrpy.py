@@ -1,36 +1,38 @@
 """vcrpy's cassettes, YAML and JSON, as exchanges.
 
-They hold what the client library saw: bodies that may still be compressed (or say so and are not),
-values of a few Python types in tags, no times, and no way to say that a stream broke. vcrpy builds the
-tagged values by calling Python; here each tag is a function of plain values, and any other is refused.
+They hold what the client library saw: bodies that may still be compressed (or say so and are not), values of a few
+Python types in tags, no times, and no way to say that a stream broke. What other recorders write alike is named and
+refused, not guessed at.
 
-Beside vcrpy's own keys those of a common serializer are read: `parsed_body` holds a JSON body by value.
-Source: vcrpy 9.4, `serialize.py`, `serializers/`, `stubs/`.
+Beside vcrpy's own keys those of common serializers are read: `parsed_body` holds a JSON body by value, `base64_string`
+any body. So are its older forms: `status_code` and `content` (httpx before vcrpy 6), headers as pairs (tornado), and
+the list of interactions that it wrote before 1.0 and refuses now.
+
+Sources: vcrpy 9.4, `serialize.py`, `serializers/`, `stubs/`, `migration.py`.
 """
 
 from __future__ import annotations
 
 import binascii
 import http
-import importlib
 import json
 import re
-import zlib
 from base64 import b64decode
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..bodies import body_of
 from ..errors import CassetteError
 from ..exchange import Chunk, End, Exchange, Head, Headers, Request, Step
-from . import yaml_reader
+from . import content_encoding, yaml_reader
 from .model import Cassette, stored
+from .python_tags import TAGS
 from .response_bodies import json_bytes
-from .yaml_reader import Document, Tag
+from .yaml_reader import Document
 
-MAX_BODY = 256 << 20
-"""Bytes that a compressed body may unpack to."""
 
-_PYTHON = "tag:yaml.org,2002:python/"
+class NoCassette(CassetteError):
+    """A file is well-formed and something else: not ours, not vcrpy's."""
 
 
 def read(data: bytes, path: str) -> Cassette:
@@ -39,19 +41,21 @@ def read(data: bytes, path: str) -> Cassette:
     Raises:
         CassetteError: neither YAML nor JSON, or no cassette of vcrpy's.
     """
-    document = _json(data, path) if data.lstrip()[:1] in (b"{", b"[") else None
+    document = _json(data, path) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else None
     if document is None:
-        document = yaml_reader.read(data, path, yaml11=True, tags=_TAGS)
+        document = yaml_reader.read(data, path, yaml11=True, tags=TAGS)
     value = document.value
-    if not isinstance(value, dict) or not isinstance(value.get("interactions"), list):
-        raise CassetteError(
-            path, "no cassette: it has neither `convo_replay:` (ours) nor a list of `interactions` (vcrpy's)", 1
-        )
-    messages = value["interactions"]
-    exchanges = [
-        _exchange(item, index, path, document.line(messages, index)) for index, item in enumerate(messages)
-    ]  # fmt: skip
-    extra = {key: item for key, item in value.items() if key not in ("interactions", "version")}
+    if _is_before_1_0(value):
+        messages, extra = [_migrated(item) for item in value], {}
+        lines = [document.line(value, index) for index in range(len(value))]
+    else:
+        messages = value.get("interactions") if isinstance(value, dict) else None
+        reason = _others(value, messages)
+        if reason or not isinstance(messages, list):
+            raise NoCassette(path, reason or _NEITHER, 1)
+        extra = {key: item for key, item in value.items() if key not in ("interactions", "version")}
+        lines = [document.line(messages, index) for index in range(len(messages))]
+    exchanges = [_exchange(item, index, document, lines[index]) for index, item in enumerate(messages)]
     return Cassette(exchanges=exchanges, extra=extra, format="vcrpy")
 
 
@@ -74,108 +78,211 @@ def _json(data: bytes, path: str) -> Document | None:
         if nodes > yaml_reader.MAX_NODES:
             raise CassetteError(path, f"more than {yaml_reader.MAX_NODES:,} values")
     try:
-        return Document(json.loads(data.decode("utf-8")), path)
+        return Document(json.loads(data.decode("utf-8-sig")), path, yaml_reader.room(len(data)))
     except (ValueError, RecursionError):
         return None
 
 
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
 
+# --- whose file it is ------------------------------------------------------------------------------
 
-def _exchange(item: Any, index: int, path: str, line: int | None) -> Exchange:
-    name = f"interactions[{index}]"
-    if not isinstance(item, dict):
-        raise CassetteError(path, f"{name}: expected a mapping with `request` and `response`", line)
-    asked, answered = item.get("request"), item.get("response")
+_NEITHER = "no cassette: it has neither `convo_replay:` (ours) nor a list of `interactions` (vcrpy's)"
+
+
+def _others(value: Any, messages: Any) -> str:
+    """Why a file of another recorder is none of vcrpy's; nothing where it may be one."""
+    if not isinstance(value, dict):
+        return ""
+    if "http_interactions" in value:
+        return "no cassette of vcrpy's: `http_interactions` is what VCR (Ruby, R) and betamax write"
+    if isinstance(value.get("log"), dict) and "entries" in value["log"]:
+        return "no cassette of vcrpy's: `log.entries` is a HAR archive"
+    first = messages[0] if isinstance(messages, list) and messages else None
+    asked = first.get("request") if isinstance(first, dict) else None
+    if isinstance(asked, dict) and "uri" not in asked and "url" in asked:
+        return "no cassette of vcrpy's: requests with `url` in place of `uri` are what go-vcr writes"
+    return ""
+
+
+_PARTS = ("protocol", "host", "port", "path")
+
+
+def _is_before_1_0(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    asked = value[0].get("request") if isinstance(value[0], dict) else None
+    return isinstance(asked, dict) and all(part in asked for part in _PARTS)
+
+
+def _migrated(item: Any) -> Any:
+    """An interaction of the time before 1.0 as it is now: the URL in one piece (vcrpy's `migration.py`)."""
+    if not isinstance(item, dict) or not isinstance(item.get("request"), dict):
+        return item
+    asked = dict(item["request"])
+    scheme, host, port, path = (asked.pop(part, "") for part in _PARTS)
+    usual = port in (None, "", {"https": 443, "http": 80}.get(scheme))
+    asked["uri"] = f"{scheme}://{host}{'' if usual else f':{port}'}{path}"
+    return {**item, "request": asked}
+
+
+# --- one interaction -------------------------------------------------------------------------------
+
+
+def _exchange(item: Any, index: int, document: Document, line: int | None) -> Exchange:
+    path, name = document.path, f"interactions[{index}]"
+    asked, answered = (item.get("request"), item.get("response")) if isinstance(item, dict) else (None, None)
     if not isinstance(asked, dict) or not isinstance(answered, dict):
         raise CassetteError(path, f"{name}: expected a mapping with `request` and `response`", line)
-    method, uri = asked.get("method"), asked.get("uri")
-    if not isinstance(method, str) or not isinstance(uri, str):
-        raise CassetteError(path, f"{name}.request: expected `method` and `uri`, as vcrpy writes them", line)
+    where = f"{name}.request"
     try:
-        headers = _headers(asked.get("headers"))
-        sent = _bytes(asked)
-        request = Request(method, uri, headers, body_of(sent, _first(headers, "content-type")))
-        if sent and request.body is None:
-            raise ValueError("a body that cannot be read")
-        steps = _steps(answered)
-    except (ValueError, TypeError, KeyError) as error:
-        raise CassetteError(path, f"{name}: {error}", line) from None
+        request = _request(asked)
+        where = f"{name}.response"
+        steps = _steps(answered, document, line)
+    except ValueError as error:
+        raise CassetteError(path, f"{where}: {error}", line) from None
     recorded = item.get("recorded_at")
     extra = {key: value for key, value in item.items() if key not in ("request", "response", "recorded_at")}
     exchange = Exchange(request, steps, recorded=recorded if isinstance(recorded, str) else "", extra=extra or None)
     return stored(exchange)
 
 
+def _request(asked: dict[str, Any]) -> Request:
+    method, uri = asked.get("method"), asked.get("uri")
+    if not isinstance(method, str) or not isinstance(uri, str):
+        raise ValueError("expected `method` and `uri`, as vcrpy writes them")
+    try:
+        urlsplit(uri)
+    except ValueError:
+        raise ValueError("uri: expected a URL") from None
+    headers = _headers(asked.get("headers"))
+    return Request(method, uri, headers, body_of(_bytes(asked, ("string", "encoding")), _first(headers)))
+
+
+def _first(headers: Headers) -> str:
+    return next((value for name, value in headers if name == "content-type"), "")
+
+
 def _headers(value: Any) -> Headers:
-    if value is None:
-        return ()
-    if not isinstance(value, dict):
+    """A mapping of name to value or values, a list of such pairs, or of lines as they were sent."""
+    if isinstance(value, list):
+        pairs = [_header_line(item) if isinstance(item, str) else item for item in value]
+        if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+            raise ValueError("headers: expected a mapping")
+    elif isinstance(value, dict):
+        pairs = list(value.items())
+    elif value is None:
+        pairs = []
+    else:
         raise ValueError("headers: expected a mapping")
     made: list[tuple[str, str]] = []
-    for name, several in value.items():
+    for name, several in pairs:
         for one in several if isinstance(several, (list, tuple)) else [several]:
-            made.append((_text(name).lower(), _text(one)))
+            if one is not None:  # what a filter left of a header that it emptied
+                made.append((_text(name).lower(), _text(one)))
     return tuple(made)
+
+
+def _header_line(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip(), value.strip()
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if isinstance(value, bool) or value is None or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError(f"headers: expected text, got {type(value).__name__}")
     return str(value)
 
 
-def _first(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers if key == name), "")
+def _bytes(message: dict[str, Any], keys: tuple[str, ...] = ()) -> bytes:
+    """The body of a request or response, in any of the places where it may stand.
 
-
-def _bytes(message: dict[str, Any]) -> bytes:
-    """The body of a request or response, in any of the places where it may stand."""
+    Args:
+        keys: where given, a mapping with others is no holder of a body but a JSON body itself.
+    """
     if message.get("parsed_body") is not None:
-        return json_bytes(message["parsed_body"], "")
-    body = message.get("body", message.get("content"))
+        return _dumped(message["parsed_body"], "parsed_body")
+    body = message.get("body")
+    if body is None:
+        body = message.get("content")
     if isinstance(body, dict):
-        if "base64_string" in body:
+        if body.get("base64_string") is not None:
             return _base64(body["base64_string"])
-        if "string" not in body:
-            return json_bytes(body, "") if body else b""
+        if "string" not in body or (keys and not body.keys() <= set(keys)):
+            return _dumped(body, "body") if body else b""
         body = body["string"]
     if body is None:
         return b""
     if isinstance(body, bytes):
         return body
     if isinstance(body, str):
-        return body.encode("utf-8", "surrogateescape")
-    if isinstance(body, (list, tuple)):  # an iterator's items
-        return b"".join(item if isinstance(item, bytes) else str(item).encode() for item in body)
-    raise ValueError(f"a body of type {type(body).__name__}")
+        return _encoded(body)
+    if isinstance(body, (list, tuple)):
+        return _joined(body)
+    raise ValueError(f"body: expected text, got {type(body).__name__}; put it in quotes")
+
+
+def _dumped(value: Any, key: str) -> bytes:
+    # As the serializers that take the JSON out put it back in for vcrpy: `json.dumps(value)`.
+    try:
+        return json_bytes(value, "spaced+ascii")
+    except (TypeError, ValueError):
+        raise ValueError(f"{key}: expected a value that JSON has") from None
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("body: a lone surrogate, which no bytes stand for") from None
+
+
+def _joined(items: list[Any] | tuple[Any, ...]) -> bytes:
+    """The items of an iterator: bytes, texts, or numbers that are bytes; else a JSON list."""
+    if all(isinstance(item, (bytes, str)) for item in items):
+        return b"".join([item if isinstance(item, bytes) else _encoded(item) for item in items])
+    try:
+        return bytes(items)
+    except (TypeError, ValueError):
+        return _dumped(items, "body")
 
 
 def _base64(value: Any) -> bytes:
     try:
         return b64decode(value)
-    except (binascii.Error, TypeError):
+    except (binascii.Error, ValueError, TypeError):
         raise ValueError("base64_string: expected base64") from None
 
 
-def _steps(response: dict[str, Any]) -> tuple[Step, ...]:
-    status: Any = response.get("status", response.get("status_code"))
-    reason = ""
+def _steps(response: dict[str, Any], document: Document, line: int | None) -> tuple[Step, ...]:
+    status: Any = response.get("status")
+    if status is None:
+        status = response.get("status_code")
+    reason = None
     if isinstance(status, dict):
-        status, reason = status.get("code"), status.get("message") or ""
+        status, reason = status.get("code"), status.get("message")
+    if isinstance(status, str) and status.isdecimal():
+        status = int(status)
     if isinstance(status, bool) or not isinstance(status, int) or not 0 <= status <= 999:
-        raise ValueError("response.status: expected an HTTP status")
+        raise ValueError("status: expected an HTTP status")
     headers = _headers(response.get("headers"))
-    data = decoded(_bytes(response), [value for name, value in headers if name == "content-encoding"])
+    encodings = [value for name, value in headers if name == "content-encoding"]
+    raw, end = _bytes(response), End()
+    try:
+        data = content_encoding.decoded(raw, encodings, min(content_encoding.MAX_BODY, max(document.room, 0)))
+    except content_encoding.Undecodable as error:  # the client that recorded it could not read it either
+        data, end = b"", End("undecodable", detail=str(error))
+    if data is not raw:
+        document.take(len(data), line)
     # The body is decoded now; what described the encoded one would be wrong.
-    headers = tuple((name, value) for name, value in headers if name not in ("content-encoding", "transfer-encoding"))
-    if "content-length" in {name for name, _ in headers}:
-        headers = tuple((n, str(len(data)) if n == "content-length" and data else value) for n, value in headers)
+    headers = tuple([pair for pair in headers if pair[0] not in ("content-encoding", "transfer-encoding")])
+    if data:
+        headers = tuple([(name, str(len(data)) if name == "content-length" else value) for name, value in headers])
     version = response.get("http_version")
     head = Head(status, headers, 0.0, _unusual(status, reason), version if isinstance(version, str) else "")
-    return (head, Chunk(0.0, data), End()) if data else (head, End())
+    return (head, Chunk(0.0, data), end) if data else (head, end)
 
 
 def _unusual(status: int, reason: Any) -> str:
@@ -185,127 +292,3 @@ def _unusual(status: int, reason: Any) -> str:
         standard = ""
     text = reason.decode("latin-1") if isinstance(reason, bytes) else reason
     return text if isinstance(text, str) and text.casefold() != standard.casefold() else ""
-
-
-_ZSTD = ("compression.zstd", "backports.zstd", "zstandard")
-
-
-def decoded(data: bytes, encodings: list[str]) -> bytes:
-    """A body without its content-encoding; as it is where the header is stale and the bytes are plain.
-
-    Raises:
-        ValueError: compressed, and either broken or for a decoder that is not installed.
-    """
-    for encoding in reversed(",".join(encodings).lower().split(",")):
-        word = encoding.strip()
-        if word in ("gzip", "x-gzip"):
-            data = _inflate(data, 31) if data[:2] == b"\x1f\x8b" else data
-        elif word == "deflate":
-            data = _deflated(data)
-        elif word == "zstd":
-            data = _by_module(data, _ZSTD) if data[:4] == b"\x28\xb5\x2f\xfd" else data
-        elif word == "br" and data and not _is_text(data):
-            data = _by_module(data, ("brotli", "brotlicffi"))
-    return data
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        return "\0" not in data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-
-
-def _deflated(data: bytes) -> bytes:
-    for window in (15, -15):
-        try:
-            return _inflate(data, window)
-        except ValueError:
-            continue
-    if _is_text(data):
-        return data
-    raise ValueError("a body in deflate that does not unpack")
-
-
-def _inflate(data: bytes, window: int) -> bytes:
-    made: list[bytes] = []
-    size = 0
-    try:
-        while data:
-            engine = zlib.decompressobj(window)
-            part = engine.decompress(data, MAX_BODY - size + 1)
-            size += len(part)
-            made.append(part)
-            if size > MAX_BODY:
-                raise ValueError("a body that unpacks to more than 256 MB")
-            if not engine.eof:  # cut short: what is there counts
-                break
-            data = engine.unused_data
-            if window == 31 and data[:2] != b"\x1f\x8b":
-                break
-    except zlib.error:
-        raise ValueError("a compressed body that does not unpack") from None
-    return b"".join(made)
-
-
-def _by_module(data: bytes, names: tuple[str, ...]) -> bytes:
-    for name in names:
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            continue
-        try:
-            if hasattr(module, "ZstdDecompressor") and name == "zstandard":
-                with module.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
-                    return bytes(reader.read(MAX_BODY))
-            return bytes(module.decompress(data))
-        except Exception:  # each library has errors of its own
-            raise ValueError(f"a body that {name} does not unpack") from None
-    raise ValueError(f"a compressed body; install one of {' '.join(names)} to read it")
-
-
-def _state(value: Any) -> bytes:
-    """A `BytesIO`'s content from its pickled state."""
-    state: Any = (value.get("state") if isinstance(value, dict) else value) or [b""]
-    first = state[0] if isinstance(state, (list, tuple)) else state
-    return first if isinstance(first, bytes) else str(first or "").encode()
-
-
-def _iter(value: Any) -> list[Any]:
-    args = (value.get("args") if isinstance(value, dict) else value) or [[]]
-    items = args[0]
-    return list(items) if isinstance(items, (list, tuple)) else [items]
-
-
-def _one(value: Any) -> str:
-    """A `str` subclass built from one argument."""
-    args: Any = value.get("args", []) if isinstance(value, dict) else value
-    return str(args[0]) if isinstance(args, (list, tuple)) else str(args)
-
-
-def _python_bytes(value: Any) -> bytes:
-    return yaml_reader.binary(value)
-
-
-_TAGS: dict[str, Tag] = {
-    "tag:yaml.org,2002:binary": yaml_reader.binary,
-    _PYTHON + "str": str,
-    _PYTHON + "unicode": str,
-    _PYTHON + "bytes": _python_bytes,
-    _PYTHON + "tuple": list,
-    _PYTHON + "list": list,
-    _PYTHON + "dict": dict,
-    _PYTHON + "int": int,
-    _PYTHON + "float": float,
-    _PYTHON + "bool": lambda text: {"true": True, "false": False}[str(text).lower()],
-    _PYTHON + "none": lambda _: None,
-    _PYTHON + "object/new:_io.BytesIO": _state,
-    _PYTHON + "object/new:io.BytesIO": _state,
-    _PYTHON + "object/apply:_io.BytesIO": _state,
-    _PYTHON + "object/apply:builtins.iter": _iter,
-    **{
-        f"{_PYTHON}object/{how}:{where}": _one
-        for how in ("apply", "new")
-        for where in ("multidict._multidict.istr", "multidict._multidict_py.istr", "multidict.istr")
-    },
-}
