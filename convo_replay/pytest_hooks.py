@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
     from convo_replay.pytest_session import PytestSession
+    from convo_replay.reporting.transcript import Transcript
     from convo_replay.standins import StandIns
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "live")
@@ -33,6 +34,7 @@ INI = {
     "convo_ignore": ("args", "hosts never claimed, e.g. one's own server under test"),
     "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
     "convo_max_requests": ("string", f"live requests that a session may make (default: {DEFAULT_MAX_REQUESTS})"),
+    "convo_adopt_vcr": ("bool", "run tests marked vcr, of vcrpy and pytest-recording, on this engine"),
 }
 MARKER = (
     "convo(cassette=, record=, match_on=, normalize=, secrets=, sanitize=, keep=, repeats=, unplayed=, timing=, "
@@ -76,10 +78,19 @@ def _count(text: str) -> int:
 _count.__name__ = "count"  # argparse says "invalid count value: 'x'"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
     # Before any conftest is imported: it may well build a client at module level.
-    _stand_in(early_config)
+    _stand_in(early_config, args)
+    result = yield
+    if adopts_vcr(early_config):
+        from convo_replay import pytest_adoption
+
+        # Now that a conftest may have brought pytest-recording; the command line is parsed next.
+        pytest_adoption.add_options(early_config, parser)
+    return result
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,6 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from convo_replay import pytest_options
 
         pytest_options.check(config)
+    if adopts_vcr(config):
+        from convo_replay import pytest_adoption
+
+        pytest_adoption.configure(config)
     if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
         from convo_replay import xdist_controller
 
@@ -102,8 +117,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         standins.take_back()
 
 
-def _stand_in(config: pytest.Config) -> None:
-    if _standins_key in config.stash or record_mode(config) != "none":
+def _stand_in(config: pytest.Config, args: Sequence[str] = ()) -> None:
+    if _standins_key in config.stash or record_mode(config, args) != "none":
         return
     from convo_replay.standins import StandIns
 
@@ -111,13 +126,35 @@ def _stand_in(config: pytest.Config) -> None:
     standins.put()
 
 
-def record_mode(config: pytest.Config) -> str:
-    """The record mode that command line and ini give the session; a marker may say otherwise."""
+def adopts_vcr(config: pytest.Config) -> bool:
+    """Whether tests marked `vcr` are run here (`convo_adopt_vcr`).
+
+    Raises:
+        pytest.UsageError: the ini value is neither true nor false.
+    """
+    try:
+        return bool(config.getini("convo_adopt_vcr"))
+    except ValueError as error:
+        raise pytest.UsageError(f"{config.inipath or '-o'}: convo_adopt_vcr: expected true or false: {error}") from None
+
+
+def record_mode(config: pytest.Config, args: Sequence[str] = ()) -> str:
+    """The record mode that command line and ini give the session; a marker may say otherwise.
+
+    Args:
+        args: the command line, while not every option is known.
+    """
     # While conftests are loaded, options are known but not yet the config's.
     for options in (config.option, config.known_args_namespace):
         said = getattr(options, "convo_record", None)
         if said is not None:
             return str(said)
+    if adopts_vcr(config):
+        from convo_replay import pytest_adoption
+
+        said = pytest_adoption.recording(config, args)
+        if said is not None:
+            return said
     if os.environ.get("CI") or not config.getini("convo_record"):
         return "none"
     from convo_replay import pytest_options
@@ -139,8 +176,19 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def is_convo(item: object) -> TypeGuard[pytest.Function]:
     """Whether a collected item is a test with a conversation: marked, or taking the `convo` fixture."""
-    return isinstance(item, pytest.Function) and (
-        "convo" in item.fixturenames or item.get_closest_marker("convo") is not None
+    if not isinstance(item, pytest.Function):
+        return False
+    marked = item.get_closest_marker("convo") is not None
+    return marked or ("convo" in item.fixturenames and not is_adopted(item))
+
+
+def is_adopted(item: object) -> TypeGuard[pytest.Function]:
+    """Whether a collected item is a test marked `vcr` that runs here; its `convo` is the conversation of that."""
+    return (
+        isinstance(item, pytest.Function)
+        and item.get_closest_marker("vcr") is not None
+        and adopts_vcr(item.config)
+        and not item.config.getoption("--disable-recording", default=False)
     )
 
 
@@ -201,6 +249,9 @@ def convo_config() -> dict[str, Any]:
 @pytest.fixture
 def _convo_open(request: pytest.FixtureRequest, convo_config: Any) -> Iterator[Conversation]:
     # Comes before every other function-scoped fixture (`prepare`), so that it is finalized after them.
+    if is_adopted(request.node):
+        yield request.getfixturevalue("vcr").conversation
+        return
     with running(request.config).conversation_of(request.node, convo_config) as conversation:
         yield conversation
 
@@ -209,3 +260,11 @@ def _convo_open(request: pytest.FixtureRequest, convo_config: Any) -> Iterator[C
 def convo(_convo_open: Conversation) -> Conversation:
     """The running conversation: `.exchanges .turns .usage .cassette_path`."""
     return _convo_open
+
+
+@pytest.fixture
+def convo_transcript(convo: Conversation) -> Transcript:
+    """The conversation as text, as far as it has come when it is compared: `assert convo_transcript == snapshot`."""
+    from convo_replay.reporting.transcript import Transcript
+
+    return Transcript(convo)

@@ -1,62 +1,109 @@
-"""Messages and content blocks, of both wire formats and of none, as label, style and text."""
+"""Messages and content blocks, of both wire formats and of none, as what a person is told of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from convo_replay.providers import Reply, wire
+from convo_replay.redaction.opaque import is_opaque
+from convo_replay.reporting.printable import one_line
 
-OTHER = "dim"
-"""The style of what is shown as JSON or by its size alone."""
+_THINKING_SHOWN = 60
+_KEPT_BACK = "(kept back by the API)"
+_MEDIA = {kind: kind for kind in ("image", "document", "file")} | {"image_url": "image", "input_audio": "audio"}
 
-Shown = tuple[str, str, str]
-"""Label (empty for plain text), style, text."""
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One block.
+
+    Attributes:
+        kind: what it is; `other` is a block whose type is not known here.
+        label: the name of the tool, or the block's type; empty for plain text and results.
+        text: what it says; for a call the JSON of its input.
+        id: of the tool call that it is, or that it answers.
+        value: of a call or of an unknown block, what `text` is the JSON of.
+        failed: a tool result that is an error.
+    """
+
+    kind: Literal["text", "thinking", "call", "result", "media", "other"]
+    label: str = ""
+    text: str = ""
+    id: str = ""
+    value: Any = None
+    failed: bool = False
 
 
 def of_message(message: Mapping[str, Any]) -> Iterator[Shown]:
     """What a message of the request says, block by block."""
     content = message.get("content")
     answers = wire.string(message.get("tool_call_id"))
-    if isinstance(content, list):
-        for block in content:
-            yield of_block(block)
-    elif content is not None or not message.get("tool_calls"):
-        text = content if isinstance(content, str) else "(empty)" if content is None else wire.dump(content)
-        yield (f"for {answers}" if answers else "", "", text)
+    if answers:
+        yield Shown("result", text=plain(content), id=answers)
+    elif isinstance(content, list):
+        yield from map(of_block, content)
+    elif content or (content is not None and not message.get("tool_calls")):
+        yield Shown("text", text=content if isinstance(content, str) else wire.dump(content))
+    elif not message.get("tool_calls"):
+        rest = {key: part for key, part in message.items() if key not in ("role", "content")}
+        yield of_block(rest) if rest and "content" not in message else Shown("text")  # Gemini's, Responses'
     for call in map(wire.mapping, wire.items(message.get("tool_calls"))):
-        function = wire.mapping(call.get("function"))
-        yield _call(function.get("name"), call.get("id"), wire.string(function.get("arguments")))
+        function = _described(call)
+        given = function.get("arguments", function.get("input"))
+        yield _call(function.get("name"), call.get("id"), wire.parse(given) if isinstance(given, str) else given, given)
 
 
 def of_block(block: Any) -> Shown:
     """One content block; what is not known is shown as JSON under its type."""
     if isinstance(block, str):
-        return "", "", block
+        return Shown("text", text=block)
     value = wire.mapping(block)
-    kind = wire.string(value.get("type"))
+    kind, identifier = wire.string(value.get("type")), wire.string(value.get("tool_use_id"))
     if kind in ("text", "input_text", "output_text") and isinstance(value.get("text"), str):
-        return "", "", value["text"]
+        return Shown("text", text=value["text"])
     if kind == "thinking":
-        return "thinking", "dim italic", wire.string(value.get("thinking"))
+        return Shown("thinking", "thinking", wire.string(value.get("thinking")))
+    if kind == "redacted_thinking":
+        return Shown("thinking", "redacted thinking")
     if kind.endswith("tool_use"):
-        return _call(value.get("name"), value.get("id"), wire.dump(value.get("input")))
+        return _call(value.get("name"), value.get("id"), value.get("input"))
     if kind == "tool_result":
-        failed = " failed" if value.get("is_error") else ""
-        return f"result{failed} for {wire.string(value.get('tool_use_id'))}", "", plain(value.get("content"))
-    source = wire.mapping(value.get("source"))
-    if isinstance(source.get("data"), str):
-        size = len(source["data"])
-        return kind, OTHER, f"{wire.string(source.get('media_type'))}, {size:,} characters of base64"
-    rest = {key: part for key, part in value.items() if key != "type"}
-    return kind or "block", OTHER, wire.dump(rest if kind else block)
+        return Shown("result", text=plain(value.get("content")), id=identifier, failed=value.get("is_error") is True)
+    if kind in _MEDIA and (media := _media(value)):
+        return Shown("media", _MEDIA[kind], media)
+    rest = {key: part for key, part in value.items() if key not in ("type", "tool_use_id")} if value else block
+    if kind and rest.keys() == {kind} and isinstance(rest[kind], str):
+        return Shown("text", kind, rest[kind])  # chat's refusal
+    rest = readable(rest)
+    return Shown("other", kind or "block", wire.dump(rest), identifier, rest)
 
 
 def plain(content: Any) -> str:
     """The text of a string or of a list of blocks; blocks of other types by their name."""
     if not isinstance(content, list):
         return "" if content is None else content if isinstance(content, str) else wire.dump(content)
-    return "\n".join(f"[{label}] {text}" if label else text for label, _, text in map(of_block, content))
+    shown = map(of_block, content)
+    return "\n".join(f"[{one.label}] {one.text}" if one.label else one.text for one in shown)
+
+
+def folded(thinking: str) -> str:
+    """The beginning of a thinking text, on one line, and how long it is."""
+    if len(thinking) <= _THINKING_SHOWN and "\n" not in thinking:
+        return thinking or _KEPT_BACK
+    return f"{one_line(thinking, _THINKING_SHOWN)}  ({len(thinking):,} characters)"
+
+
+def readable(value: Any) -> Any:
+    """A JSON value without signatures and what else only the provider can read, and without cache marks."""
+    if isinstance(value, dict):
+        return {
+            key: "…" if isinstance(part, str) and is_opaque(key, part, value) else readable(part)
+            for key, part in value.items()
+            if key != "cache_control"
+        }
+    return [readable(part) for part in value] if isinstance(value, list) else value
 
 
 def repeats(message: Mapping[str, Any], reply: Reply) -> bool:
@@ -71,9 +118,23 @@ def repeats(message: Mapping[str, Any], reply: Reply) -> bool:
 
 
 def tool_name(tool: Any) -> str:
+    value = _described(tool)
+    return wire.string(value.get("name")) or wire.string(value.get("type")) or "(no name)"
+
+
+def signature(tool: Any) -> str:
+    """`get_weather(city, unit?)`: a tool's name and parameters; `?` marks one that may be left out."""
+    described = _described(tool)
+    schema = wire.mapping(described.get("input_schema")) or wire.mapping(described.get("parameters"))
+    required = wire.items(schema.get("required"))
+    names = [name if name in required else f"{name}?" for name in wire.mapping(schema.get("properties"))]
+    return tool_name(tool) + (f"({', '.join(names)})" if schema else "")
+
+
+def _described(tool: Any) -> dict[str, Any]:
+    """What chat completions wrap in `function` or `custom`."""
     value = wire.mapping(tool)
-    named = value.get("name") or wire.mapping(value.get("function")).get("name") or value.get("type")
-    return wire.string(named) or "(no name)"
+    return wire.mapping(value.get("function")) or wire.mapping(value.get("custom")) or value
 
 
 def error(value: Mapping[str, Any]) -> str:
@@ -85,5 +146,23 @@ def error(value: Mapping[str, Any]) -> str:
     return f"{kind}: {message}" if kind else message
 
 
-def _call(name: Any, identifier: Any, arguments: str) -> Shown:
-    return f"calls {wire.string(name)}", "bold", f"{arguments}  {wire.string(identifier)}".rstrip()
+def _call(name: Any, identifier: Any, value: Any, raw: Any = None) -> Shown:
+    text = raw if isinstance(raw, str) else wire.dump(value)
+    return Shown("call", wire.string(name), text, wire.string(identifier), value)
+
+
+def _media(block: Mapping[str, Any]) -> str:
+    """Media type and size, or where it lies: Messages' `source`, chat's `image_url`, `input_audio` and `file`."""
+    source = wire.mapping(block.get("source")) or wire.mapping(block.get(wire.string(block.get("type"))))
+    data = next((found for key in ("data", "file_data") if (found := wire.string(source.get(key)))), "")
+    if wire.string(source.get("url")).startswith("data:"):
+        data = source["url"]
+    kind = wire.string(source.get("media_type")) or wire.string(source.get("format"))
+    if data.startswith("data:"):
+        head, _, data = data.removeprefix("data:").partition(",")
+        kind = head.partition(";")[0]
+    if not data:
+        return wire.string(source.get("url")) or wire.string(source.get("file_id"))
+    if source.get("type") == "text":
+        return f"{kind}, {len(data):,} characters"
+    return f"{kind}, {len(data) * 3 // 4 - data[-2:].count('='):,} bytes"

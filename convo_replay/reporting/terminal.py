@@ -7,9 +7,8 @@ line stays one line, for grep.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -17,13 +16,14 @@ from rich.text import Text
 
 from convo_replay import sse
 from convo_replay.exchange import Chunk, Exchange
-from convo_replay.providers import Usage, find, wire
-from convo_replay.reporting import blocks
+from convo_replay.providers import Usage, wire
+from convo_replay.reporting import blocks, outcomes
+from convo_replay.reporting.news import Listener, News
+from convo_replay.reporting.outcomes import number, tokens
 from convo_replay.reporting.printable import one_line, printable, styled
 from convo_replay.turns import Grouper, Turn, usage
 
 _LINES, _CHARACTERS = 12, 1200  # of one text, unless a single turn was asked for
-_LOOK_BACK = 16  # turns whose history may continue in this one: conversations overlap
 
 
 def show(
@@ -46,8 +46,9 @@ def show(
         there = "no turns" if not turns else "one turn, 0" if len(turns) == 1 else f"turns 0 to {len(turns) - 1}"
         raise IndexError(f"there is no turn {turn}; the cassette has {there}")
     page = _Page(console or Console(highlight=False), full=turn is not None, events=events)
+    listeners: defaultdict[str, Listener] = defaultdict(Listener)
     if turn is not None:
-        page.turn(turns[turn], turns[:turn])
+        page.turn([listeners[one.exchange.test].hear(one) for one in turns[: turn + 1]][turn])
         return
     page.summary(title, turns, exchanges)
     test = ""
@@ -58,7 +59,7 @@ def show(
         if owner is None:
             page.exchange(at, exchange)
         elif turns[owner.index].attempts[0] is exchange:
-            page.turn(turns[owner.index], turns[: owner.index])
+            page.turn(listeners[exchange.test].hear(turns[owner.index]))
 
 
 class _Page:
@@ -78,13 +79,13 @@ class _Page:
             self.console.print(Text(" " * indent if part else "") + part, soft_wrap=True, crop=False, overflow="ignore")
 
     def summary(self, title: str, turns: list[Turn], exchanges: Sequence[Exchange]) -> None:
-        parts = [_number(len(turns), "turn"), _number(len(exchanges), "exchange")]
+        parts = [number(len(turns), "turn"), number(len(exchanges), "exchange")]
         if turns:
-            parts.append(_tokens(usage(turns)))
+            parts.append(tokens(usage(turns)))
         self.line(0, styled(title, "bold"), styled("  " if title else ""), styled(", ".join(parts), "dim"))
 
-    def turn(self, turn: Turn, before: list[Turn]) -> None:
-        exchange = turn.exchange
+    def turn(self, news: News) -> None:
+        turn, exchange = news.turn, news.turn.exchange
         how = "streamed" if turn.streamed else "not streamed"
         self.line(
             0,
@@ -94,7 +95,7 @@ class _Page:
         )
         if exchange.after:
             self.line(2, styled(f"played only after the fault {one_line(exchange.after, 80)}", "yellow"))
-        self._request(turn, before)
+        self._request(news)
         for at, attempt in enumerate(turn.attempts):
             if len(turn.attempts) > 1 or attempt.end.kind != "complete" or (attempt.status or 0) >= 300:
                 self._attempt(at, attempt)
@@ -113,51 +114,41 @@ class _Page:
         if self.events:
             self._event_lines(exchange)
 
-    def _request(self, turn: Turn, before: list[Turn]) -> None:
-        body = wire.mapping(turn.request.json)
-        history, known, earlier = _history(turn), 0, None
-        for other in reversed(before[-_LOOK_BACK:]):
-            theirs = _history(other) if other.exchange.test == turn.exchange.test else []
-            shared = _shared(theirs, history)
-            if shared > known:
-                known, earlier = shared, other
-            if known and known == len(theirs):
-                break  # all of it: no other one has more
-        told = wire.mapping(earlier.request.json) if earlier else {}
-        system = body.get("system")
-        if system and system != told.get("system"):
-            self._labelled("→ system", "green", blocks.plain(system))
-        tools = [blocks.tool_name(tool) for tool in wire.items(body.get("tools"))]
-        if tools and body.get("tools") != told.get("tools"):
-            self._labelled("  tools", "dim", ", ".join(tools), "dim")
-        if known:
-            self.line(2, styled(f"  {_number(known, 'message')} as before", "dim"))
-        for message in map(wire.mapping, history[known:]):
+    def _request(self, news: News) -> None:
+        earlier = news.earlier
+        if news.system and (earlier is None or news.system != earlier.system):
+            self._labelled("→ system", "green", news.system)
+        if news.tools and (earlier is None or news.tools != earlier.tools):
+            self._labelled("  tools", "dim", ", ".join(map(blocks.tool_name, news.tools)), "dim")
+        if news.known:
+            self.line(2, styled(f"  {number(news.known, 'message')} as before", "dim"))
+        if news.left_out:
+            self.line(2, styled(f"  {number(news.left_out, 'message')} left out", "dim"))
+        for message in news.messages:
             role = wire.string(message.get("role")) or "(no role)"
-            if earlier and role == "assistant" and blocks.repeats(message, earlier.response):
-                self.line(2, styled(f"→ assistant  the answer of turns[{earlier.index}], sent back", "dim"))
+            if earlier and news.is_answer(message):
+                self.line(2, styled(f"→ assistant  the answer of turns[{earlier.turn.index}], sent back", "dim"))
                 continue
-            for label, style, text in blocks.of_message(message):
-                self._labelled(f"→ {role}{label and ' '}{label}", "green", text, style)
+            for shown in blocks.of_message(message):
+                label, text = _words(shown)
+                self._labelled(f"→ {role}{label and ' '}{label}", "green", text, _STYLES.get(shown.kind, ""))
 
     def _answer(self, turn: Turn) -> None:
         reply = turn.response
-        for block in reply.content:
-            label, style, text = blocks.of_block(block)
-            if block.get("type") == "thinking" and not self.full:
-                text = f"{one_line(text, 60)}  ({len(text):,} characters)" if text else "(kept back by the API)"
-            elif style == blocks.OTHER and not self.full:
+        for shown in map(blocks.of_block, reply.content):
+            label, text = _words(shown)
+            if shown.kind == "thinking" and not self.full:
+                text = blocks.folded(text)
+            elif shown.kind == "other" and not self.full:
                 text = one_line(text, 160)
-            self._labelled(f"← {label or 'text'}", "magenta", text, style)
+            self._labelled(f"← {label or 'text'}", "magenta", text, _STYLES.get(shown.kind, ""))
         if reply.error is not None:
             self._labelled("← error", "red", blocks.error(reply.error), "red")
         elif not reply.complete:
-            whole = turn.exchange.end.kind == "complete" and not turn.exchange.is_stream
-            said = "no message in the answer" if whole else "incomplete: the answer has no proper end"
-            self.line(2, styled(f"← {said}", "yellow"))
+            self.line(2, styled(f"← {outcomes.unfinished(turn.exchange)}", "yellow"))
         last = [reply.stop_reason or "no stop reason"]
         if reply.usage != Usage():
-            last.append(_tokens(reply.usage))
+            last.append(tokens(reply.usage))
         self.line(4, styled(one_line(", ".join(last), 200), "dim"))
 
     def _attempt(self, at: int, exchange: Exchange) -> None:
@@ -174,12 +165,12 @@ class _Page:
         before, position, found = exchange.head.at if exchange.head else 0.0, 0, False  # as in the file
         for at, event in events_of(exchange):
             text = f"{event.event or '-'} {event.data}" if event.dispatched else repr(event.raw)[2:-1]
-            number = f"{position:>4}" if event.dispatched else "   :"  # positions count what a client is handed
-            self.line(4, styled(f"{number} +{max(at - before, 0):.3f} {one_line(text, width - 12)}", "dim"))
+            place = f"{position:>4}" if event.dispatched else "   :"  # positions count what a client is handed
+            self.line(4, styled(f"{place} +{max(at - before, 0):.3f} {one_line(text, width - 12)}", "dim"))
             before, found, position = at, True, position + event.dispatched
         if not found:
             size = len(exchange.body)
-            self.line(4, styled(f"no events: {_number(size, 'byte')} {one_line(exchange.content_type, 60)}", "dim"))
+            self.line(4, styled(f"no events: {number(size, 'byte')} {one_line(exchange.content_type, 60)}", "dim"))
 
 
 def events_of(exchange: Exchange) -> Iterator[tuple[float, sse.Event]]:
@@ -196,15 +187,16 @@ def events_of(exchange: Exchange) -> Iterator[tuple[float, sse.Event]]:
         yield at, event
 
 
-def _history(turn: Turn) -> list[Any]:
-    provider = find(turn.request)
-    return wire.items(wire.mapping(turn.request.json).get(provider.history)) if provider else []
+_STYLES = {"thinking": "dim italic", "call": "bold", "media": "dim", "other": "dim"}
 
 
-def _shared(earlier: list[Any], later: list[Any]) -> int:
-    """How many messages both begin with."""
-    pairs = zip(earlier, later, strict=False)
-    return next((at for at, (a, b) in enumerate(pairs) if a is not b and a != b), min(len(earlier), len(later)))
+def _words(shown: blocks.Shown) -> tuple[str, str]:
+    """Label (empty for plain text) and text of a block, with the ids as they are."""
+    if shown.kind == "call":
+        return f"calls {shown.label}", f"{shown.text}  {shown.id}".rstrip()
+    if shown.kind == "result":
+        return f"result{' failed' if shown.failed else ''} for {shown.id}", shown.text
+    return shown.label, shown.text
 
 
 def _folded(text: str) -> str:
@@ -215,18 +207,11 @@ def _folded(text: str) -> str:
 
 
 def _outcome(exchange: Exchange) -> str:
-    end, parts = exchange.end, []
-    if exchange.status is not None:
-        reason = exchange.head.reason if exchange.head else ""
-        parts.append(f"{exchange.status} {reason or _PHRASES.get(exchange.status, '')}".strip())
-    if end.kind != "complete":
-        parts.append(end.kind + (f" ({end.phase})" if end.phase else ""))
-        if parts[1:]:
-            size = len(exchange.body)
-            parts[-1] += f" after {_number(size, 'byte')}"
-        if end.detail:
-            parts.append(end.detail)
-    return one_line(", ".join(parts), 300)
+    parts, broken = [outcomes.status(exchange)], outcomes.broken(exchange)
+    if broken:
+        size = f" after {number(len(exchange.body), 'byte')}" if parts[0] else ""
+        parts += [broken + size, exchange.end.detail]
+    return one_line(", ".join(filter(None, parts)), 300)
 
 
 def _timing(exchange: Exchange) -> str:
@@ -235,16 +220,3 @@ def _timing(exchange: Exchange) -> str:
         return ""
     first = f"{head.at:.2f} s to the head, " if head and head.at else ""
     return f"  {first}{end.at:.2f} s"
-
-
-def _tokens(used: Usage) -> str:
-    cached = used.cache_read_input_tokens
-    note = f" ({cached:,} of them cached)" if cached else ""
-    return f"{used.total_input_tokens:,} tokens in{note}, {used.output_tokens:,} out"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-_PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus} | {529: "Overloaded"}
