@@ -75,20 +75,26 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def install(patches: Patches, decide: Decide) -> None:
+def is_permitted() -> bool:
+    """Whether what is sent here and now is our own forwarding."""
+    return _permitted.get()
+
+
+def install(patches: Patches, decide: Decide) -> Guard:
     """Guard every HTTP library that is imported, now or later, until `patches` is undone.
 
     Requests to loopback pass; for any other `decide` is asked, before a name is resolved or a
-    socket opened, and what it returns is raised out of the application's call.
+    socket opened, and what it returns is raised out of the application's call. Gives the guard for
+    whoever stands where it cannot see.
     """
-    guard = _Guard(decide)
+    guard = Guard(decide)
     for core in ("httpcore", "httpcore2"):
         patches.when_imported(f"{core}._sync.connection_pool", _put(patches, "ConnectionPool", guard.pool))
         patches.when_imported(f"{core}._async.connection_pool", _put(patches, "AsyncConnectionPool", guard.async_pool))
         for backend, owner in (("sync", "SyncBackend"), ("anyio", "AnyIOBackend"), ("trio", "TrioBackend")):
             wrap = guard.connect_tcp if backend == "sync" else guard.async_connect_tcp
             patches.when_imported(f"{core}._backends.{backend}", _put(patches, owner, wrap))
-    connection = _unpatched_http_connection()
+    connection = unpatched_http_connection()
     patches.put(connection, "putrequest", guard.putrequest)
     patches.put(connection, "connect", guard.connect)
 
@@ -99,6 +105,7 @@ def install(patches: Patches, decide: Decide) -> None:
     patches.when_imported("urllib3.connection", urllib3_connections)
     patches.when_imported("urllib3.connectionpool", _put(patches, "HTTPConnectionPool", guard.urlopen))
     patches.when_imported("aiohttp.connector", _put(patches, "TCPConnector", guard.connector))
+    return guard
 
 
 _METHOD = {
@@ -119,19 +126,37 @@ def _put(patches: Patches, owner: str, wrap: Callable[[Any], Any]) -> Callable[[
     return when_imported
 
 
-def _unpatched_http_connection() -> Any:
-    # While a vcrpy cassette is in use the name in `http.client` is vcrpy's own class.
+def unpatched_http_connection() -> Any:
+    """`http.client.HTTPConnection`. While a vcrpy cassette is in use that name is vcrpy's own class."""
     found = http.client.HTTPConnection
     if found.__module__ == "http.client":
         return found
     return getattr(sys.modules.get("vcr.patch"), "_HTTPConnection", found)
 
 
-class _Guard:
+class Guard:
     """The replacements. Each takes the original and returns what stands in its place."""
 
     def __init__(self, decide: Decide) -> None:
         self._decide = decide
+
+    def about_to_leave(self, connection: Any, url: str | None) -> None:
+        """Ask about a request on a connection of `http.client`, whose `url` is known, or only its address."""
+        __tracebackhide__ = True
+        address = _of_http_client(connection, None)
+        if is_loopback(address.host):
+            address = _Target(address.scheme, connection.host, connection.port)  # what it goes through, if anything
+        if url is None:
+            self.ask(address)
+            return
+        with _noted(_of_url(url)):
+            self.ask(address)
+
+    def ask_about(self, url: str) -> None:
+        """Ask about a request to `url`."""
+        __tracebackhide__ = True
+        with _noted(_of_url(url)) as target:
+            self.ask(target)
 
     def ask(self, address: _Target) -> None:
         """Raise where the request noted, or else the connection to `address`, may not leave."""
@@ -263,6 +288,11 @@ def _of_httpcore_request(request: Any) -> _Target:
     scheme, host = url.scheme.decode("ascii"), url.host.decode("ascii", "replace")
     text = f"{scheme}://{_host_and_port(scheme, host, url.port)}{url.target.decode('ascii', 'replace')}"
     return _Target(scheme, host, url.port or _PORTS.get(scheme), text)
+
+
+def url_of(connection: Any, target: str) -> str:
+    """The URL of a request on a connection of `http.client`, from its request target."""
+    return _of_http_client(connection, target).url or target
 
 
 def _of_http_client(connection: Any, url: str | None) -> _Target:

@@ -1,14 +1,14 @@
-"""Where requests are met: httpx and httpx2, a guard on everything else, and what replay spares."""
+"""Where requests are met: httpx and httpx2, other clients, a guard on what is not ours, and what replay spares."""
 
 from __future__ import annotations
 
-from convo_replay.transports import guard, httpx, tls
+from convo_replay.transports import guard, httpx, tls, vcr
 from convo_replay.transports.patching import Patches
 
 
 def _intercept(patches: Patches) -> None:
     httpx.install(patches)
-    guard.install(patches, httpx.outside)
+    vcr.install(patches, guard.install(patches, httpx.outside))
 
 
 _always = Patches(_intercept)

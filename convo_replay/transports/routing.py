@@ -1,0 +1,58 @@
+"""Which way a request goes that a client other than httpx or httpx2 is about to send.
+
+One function for all of these clients; each decision is the conversation's own (`claims`, `decide`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from convo_replay.call import Call
+from convo_replay.conversation import Conversation
+from convo_replay.exchange import Chunk, End, Exchange, Head, Request
+from convo_replay.nesting import current
+from convo_replay.player import Play
+from convo_replay.transports import tokens
+from convo_replay.transports.httpx import LIBRARIES, _Library, _ours_to_explain, _text
+
+
+def routed(
+    method: str, url: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
+) -> tuple[Conversation, Exchange | Call] | None:
+    """The exchange to play, or the call that takes down the live one; `None`: the request is not ours.
+
+    Raises:
+        ConvoFailure: nothing answers it, or what `Conversation.decide` raises besides.
+    """
+    conversation = current()
+    if conversation is None:
+        return None
+    with _ours_to_explain():
+        named = tuple([(_text(name).lower(), _text(value)) for name, value in headers])
+        if any(name == "upgrade" for name, _ in named):
+            return None  # no HTTP from here on: a WebSocket
+        ours = Request(method, url, named)
+        if tokens.is_token_endpoint(method, url):
+            if conversation.record != "none":
+                return None
+            status, answered, content = tokens.synthetic(url)
+            return conversation, Exchange(ours, (Head(status, answered), Chunk(0.0, content), End()))
+        if body:
+            read = conversation.read_body(body, ours.header("content-type") or "")
+            ours = Request(method, url, named, read)
+        if not conversation.claims(ours):
+            return None
+        decision = conversation.decide(ours)
+    if isinstance(decision, Play):
+        return conversation, decision.exchange
+    decision.decode = _decoded
+    return conversation, decision
+
+
+def _decoded(head: Head, chunks: Sequence[Chunk]) -> tuple[list[Chunk], str | None]:
+    if all(name != "content-encoding" for name, _ in head.headers):
+        return list(chunks), None
+    import httpx
+
+    assert httpx.__name__ in dict(LIBRARIES)
+    return _Library(httpx).decode(head, chunks)
