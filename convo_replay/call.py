@@ -61,8 +61,13 @@ class Call:
                 chunks, undecodable = self.decode(self._head, chunks)
                 if undecodable is not None and kind == "complete":
                     end = End("undecodable", end.at, "", undecodable)
-            steps: Steps = (*([_without_framing(self._head)] if self._head else []), *chunks, end)
+            steps: Steps = (*([self._head_of_body()] if self._head else []), *chunks, end)
             self._conversation.recorded(self, steps)
+
+    def _head_of_body(self) -> Head:
+        assert self._head is not None
+        # What answers HEAD has no body that is decoded here: its headers are the answer.
+        return self._head if self.request.method.upper() == "HEAD" else _without_framing(self._head)
 
     def drop(self) -> None:
         """The request was never an exchange: the client refused to send it."""

@@ -29,7 +29,7 @@ from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor
-from convo_replay.sources import Filters
+from convo_replay.sources import Filters, Load
 from convo_replay.sse import split
 from convo_replay.turns import Turn, turns, usage
 
@@ -65,7 +65,11 @@ class Conversation:
         rerecord: the command that records this cassette anew, for messages.
         filters: what is done to each exchange before anything else.
         also: further cassettes, which are only played.
+        load: reads a cassette file, in place of `cassette.load`.
     """
+
+    repeats_setting = "repeats=True"
+    """How the user says that an exchange may be played again, for messages."""
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Conversation:
         rerecord: str = "",
         filters: Filters | None = None,
         also: Sequence[Path] = (),
+        load: Load | None = None,
     ) -> None:
         # Absolute from the start: a test may change the directory.
         self.cassette_path = None if cassette_path is None or config.record == "live" else cassette_path.absolute()
@@ -91,6 +96,8 @@ class Conversation:
         self._filtered: set[tuple[str, int | None]] = set()
         """Addresses of requests that the filters left to the network."""
         self.also = [path.absolute() for path in also]
+        self._load_file = load
+        self._spoiled: Exception | None = None
         self.parent: Conversation | None = None
         self.is_active = False
         self.lock = threading.RLock()
@@ -164,7 +171,7 @@ class Conversation:
             if self.cassette_path is not None:
                 if self.config.sanitize == "off":
                     keeping.refuse_in_git(self.cassette_path)
-                found = sources.read(self.cassette_path, self.also, self.filters)
+                found = sources.read(self.cassette_path, self.also, self.filters, self._load_file)
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
             self._redactor = Redactor(self._environment(), self.config.secrets)
             self._redactor.reserve(exchanges)
@@ -252,6 +259,8 @@ class Conversation:
         assert self._redactor is not None
         redactor = None if self.config.sanitize == "off" else self._redactor
         try:
+            if self._spoiled is not None:
+                raise self._spoiled
             recorded = keeping.through(recorded, self.config.before_record)
         except Exception as error:
             raise keeping.spoiled(self.save_path, recorded, redactor, error) from error
@@ -354,7 +363,10 @@ class Conversation:
         assert self._redactor is not None
         if self.record != "none":
             self._redactor.learn_environment(self._environment())  # a test may set a key on its way
-        sent = request if self.filters is None else self.filters.request(request) or request
+        sent = request
+        if self.filters is not None:
+            self._redactor.learn_request(request)  # before a filter takes a key out that stands in the body, too
+            sent = self.filters.request(request) or request
         redacted = self._redacted(sent)
         decision = self._player.decide(redacted, sent)
         if isinstance(decision, Refuse):
@@ -388,7 +400,10 @@ class Conversation:
         assert self._redactor is not None
         exchange = Exchange(call.request, steps, test=self.owner, recorded=call.recorded)
         if self.filters is not None:
-            filtered = self.filters.exchange(exchange)
+            try:
+                filtered = self.filters.exchange(exchange)
+            except Exception as error:  # the user's code; what was recorded is kept, and shown at the end
+                filtered, self._spoiled = exchange, error
             if filtered is None:
                 return
             exchange = filtered
@@ -461,6 +476,7 @@ class Conversation:
             played=refusal.played,
             differences=[str(difference) for difference in differences],
             rerecord=rerecord,
+            repeats=self.repeats_setting,
         )
 
     def _nearest_name(self, refusal: Refuse) -> str:

@@ -133,7 +133,7 @@ def refused(url: str, host: str, cassette: object) -> str:
     return (
         f"refused: {url} is not in the cassette{where} and mode 'none' sends nothing to the network.\n"
         f"To let it through: passthrough=[{host!r}]. "
-        f"To record it, where httpx or httpx2 sends it: intercept=[{host!r}] and a recording mode."
+        f"To record it: intercept=[{host!r}] and a recording mode."
     )
 
 
@@ -166,6 +166,7 @@ def miss(
     played: bool,
     differences: Sequence[str],
     rerecord: str,
+    repeats: str = "repeats=True",
 ) -> str:
     """Nothing answers a request: which turn, what is nearest, what differs, what to do."""
     out = [f"{what} is not in the cassette: {line}"]
@@ -175,7 +176,7 @@ def miss(
         out.append("the cassette holds no exchange")
     elif played:
         out.append(f"it equals {nearest}, which has been played already: the request was sent more often than recorded")
-        out.append("if that is meant: repeats=True")
+        out.append(f"if that is meant: {repeats}")
     elif nearest:
         out.append(f"nearest recorded: {nearest}; it differs in")
         out += [f"  {difference}" for difference in differences] or ["  a custom matcher of match_on"]

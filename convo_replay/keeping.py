@@ -138,7 +138,7 @@ def save(
         mine = [exchange for exchange in cassette.exchanges if exchange.test == owner]
         places = list(leaks(mine, redactor)) + list(leaks_in_text(written.text, redactor))
         for name, data in written.blobs.items():
-            places += [(cls, f"_blobs/{name}") for cls, _ in leaks_in_text(data, redactor)]
+            places += [(cls, name) for cls, _ in leaks_in_text(data, redactor)]
         if places:
             raise LeakFound(target, places)
 

@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from convo_replay.exchange import Exchange, Request
+
+if TYPE_CHECKING:
+    from convo_replay.cassette import Cassette
+
+
+Load = Callable[[Path], "Cassette"]
 
 
 class Filters(Protocol):
@@ -46,22 +52,30 @@ def beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.convo.yaml")
 
 
-def read(path: Path, also: Sequence[Path], filters: Filters | None) -> Sources:
+def read(path: Path, also: Sequence[Path], filters: Filters | None, load: Load | None = None) -> Sources:
     """Reads a cassette, what lies beside it, and further ones that are only played.
+
+    Args:
+        load: reads a file, in place of `cassette.load`.
 
     Raises:
         CassetteError: one of them cannot be read; of `also`, or is missing.
     """
-    from convo_replay.cassette import load
+    if load is None:
+        from convo_replay.cassette import load
 
-    save_path, saved, played = path, [], []
+    # What is not named as YAML is or will be of some other recorder's.
+    save_path = path if path.suffix in (".yaml", ".yml") else beside(path)
+    saved: list[Exchange] = []
+    played: list[Exchange] = []
     if path.exists():
         cassette = load(path)
         if cassette.format == "convo":
-            saved = cassette.exchanges
+            save_path, saved = path, cassette.exchanges
         else:
             save_path, played = beside(path), cassette.exchanges
-            saved = load(save_path).exchanges if save_path.exists() else []
+    if save_path != path and save_path.exists():
+        saved = load(save_path).exchanges
     exchanges = [*saved, *played, *(exchange for other in also for exchange in load(other).exchanges)]
     return Sources(_through(exchanges, filters.exchange) if filters else exchanges, saved, save_path)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from convo_replay import CassetteMiss, use_cassette
+from convo_replay import CassetteError, CassetteMiss, use_cassette
 from convo_replay.cassette import load
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
@@ -77,6 +77,47 @@ def test_further_cassettes_are_played_and_not_written(old: Path, tmp_path: Path)
     conversation.close()
     assert [exchange.request.url for exchange in load(tmp_path / "mine.yaml").exchanges] == [f"https://{HOST}/b"]
     assert old.read_bytes() == before
+
+
+class Broken:
+    def request(self, request: Request) -> Request | None:
+        return replace(request, headers=())
+
+    def exchange(self, exchange: Exchange) -> Exchange | None:
+        raise KeyError("a bug")
+
+
+def test_a_filter_that_raises_throws_no_recording_away(tmp_path: Path):
+    path = tmp_path / "new.yaml"
+    conversation = Conversation(path, Config(record="once", intercept=(HOST,)), filters=Broken())
+    conversation.open()
+    assert ask("/a") == "live /a"
+    with pytest.raises(CassetteError, match="a bug") as caught:
+        conversation.close()
+    kept = Path(str(caught.value).partition("what was recorded is in ")[2].partition(":")[0])
+    assert [exchange.request.url for exchange in load(kept).exchanges] == [f"https://{HOST}/a"]
+
+
+def test_a_key_that_a_filter_takes_out_is_not_left_elsewhere(tmp_path: Path):
+    key = "sk-live-0123456789abcdefghij"
+    live = httpx.MockTransport(lambda request: httpx.Response(200, text=f"key {key} is wrong"))
+
+    class NoHeaders(WithoutQuery):
+        def request(self, request: Request) -> Request | None:
+            return replace(request, headers=())
+
+    conversation = Conversation(tmp_path / "a.yaml", Config(record="once", intercept=(HOST,)), filters=NoHeaders())
+    conversation.open()
+    with httpx.Client(transport=live) as client:
+        client.get(f"https://{HOST}/a", headers={"authorization": f"Bearer {key}"})
+    conversation.close()
+    assert key not in (tmp_path / "a.yaml").read_text()
+
+
+def test_a_cassette_named_as_json_that_is_not_there_yet_is_recorded_as_ours_beside(tmp_path: Path):
+    assert run(tmp_path / "a.json", "once", "/a") == ["live /a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.convo.yaml"]
+    assert run(tmp_path / "a.json", "none", "/a") == ["live /a"]
 
 
 class WithoutQuery:

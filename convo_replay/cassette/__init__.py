@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .files import load, loads, rescue, update
+from .files import create, load, loads, rescue, update
 from .model import Cassette, UnknownKeys, Written, stored
 from .names import default_path
 from .writing import dump
@@ -11,6 +11,7 @@ __all__ = [
     "Cassette",
     "UnknownKeys",
     "Written",
+    "create",
     "default_path",
     "dump",
     "load",

@@ -26,7 +26,10 @@ from . import plain_yaml, reading, vcrpy, writing, yaml_reader
 from .model import Cassette, Written
 
 LOCK_SECONDS = 120.0
-_OURS = re.compile(rb"""^(?:\xef\xbb\xbf)?(?:---[ \r\n])?\s*(?:\{\s*)?["']?convo_replay["']?\s*:""", re.MULTILINE)
+# At the beginning of a line: indented, it may be a text that a foreign file quotes.
+_OURS = re.compile(
+    rb"""(?:^(?:\xef\xbb\xbf)?(?:---[ \r\n])?|\A(?:\xef\xbb\xbf)?\s*\{\s*)["']?convo_replay["']?\s*:""", re.MULTILINE
+)
 _MARKED = re.compile(rb'\s*convo_replay: *\d+ +# whole if its last line is "\.\.\."')
 
 
@@ -154,6 +157,23 @@ def update(
             _replace(real, written)
         except OSError as error:
             raise _rescued(file, written, f"not saved: {error.strerror or error}") from error
+
+
+def create(path: str | os.PathLike[str], written: Written) -> None:
+    """Writes a new file whole, with its blobs.
+
+    Raises:
+        CassetteError: there is a file already, or it cannot be written.
+    """
+    file = Path(path)
+    real = Path(os.path.realpath(file))
+    with _locked(real):
+        if os.path.lexists(file):
+            raise CassetteError(file, "there is a file of this name already, which is not overwritten")
+        try:
+            _replace(real, written)
+        except OSError as error:
+            raise CassetteError(file, f"not written: {error.strerror or error}") from error
 
 
 def _replace(real: Path, written: Written) -> None:

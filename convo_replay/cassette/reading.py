@@ -150,7 +150,7 @@ def _exchange(
     kept = [(request, request.unknown(_REQUEST_KEYS)), (response, response.unknown(_RESPONSE_KEYS))]
     unknown.extend(f"{place.name}.{key}" for key in extra)
     for below, keys in kept:
-        unknown.extend(f"{below.name}.{key}" for key in keys)
+        unknown.extend(f"{below.name}.{key}" for key in keys if below is response or key != "format")
     unknown.extend(f"{response.name}.end.{key}" for key in end_extra)
     if end_extra:
         kept[1][1]["end"] = end_extra
