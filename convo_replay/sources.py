@@ -62,8 +62,9 @@ def read(path: Path, also: Sequence[Path], filters: Filters | None, load: Load |
         CassetteError: one of them cannot be read; of `also`, or is missing.
     """
     if load is None:
-        from convo_replay.cassette import load
+        from convo_replay import cassette as files
 
+        load = files.load
     # What is not named as YAML is or will be of some other recorder's.
     save_path = path if path.suffix in (".yaml", ".yml") else beside(path)
     saved: list[Exchange] = []
