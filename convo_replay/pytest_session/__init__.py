@@ -24,7 +24,7 @@ from _pytest.outcomes import Exit
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
-from convo_replay.pytest_hooks import is_convo
+from convo_replay.pytest_hooks import is_adopted, is_convo
 from convo_replay.pytest_options import max_requests
 from convo_replay.pytest_session import failures, settings
 from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally, write_summary
@@ -101,28 +101,38 @@ class PytestSession:
     def conversation_of(self, item: pytest.Item, convo_config: Any) -> Iterator[Conversation]:
         """Opens the conversation of a test; at the end closes and saves it. For the fixture."""
         __tracebackhide__ = True
-        run = item.stash.setdefault(_run_key, Run())
         try:
             marker = settings.marker_settings(item)
             config = settings.effective(self.config, convo_config, marker)
         except ValueError as error:
             raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None
         conversation = self.conversation(settings.cassette_of(item, marker), config, settings.owner_of(item))
+        with self.opened(item, conversation):
+            yield conversation
+
+    @contextlib.contextmanager
+    def opened(self, item: pytest.Item, conversation: Conversation) -> Iterator[None]:
+        """Opens a test's conversation; at the end closes and saves it."""
+        __tracebackhide__ = True
+        run = item.stash.setdefault(_run_key, Run())
         # A context of its own: `open` sets its variable there, and nobody inherits it by chance.
         context = copy_context()
         with said_by_pytest():
             context.run(conversation.open)
         run.conversation = conversation
         try:
-            yield conversation
+            yield
         finally:
             with said_by_pytest():
                 self.close(conversation, context.run, failed=run.failed)
 
     def conversation(self, path: Path, config: Config, owner: str, rerecord: str = "") -> Conversation:
         """A conversation on the session's budget; it is not open yet."""
-        budget = SessionBudget(config.max_requests, self.live_requests)
-        return Conversation(path, config, owner=owner, budget=budget, rerecord=rerecord)
+        return Conversation(path, config, owner=owner, budget=self.budget(config), rerecord=rerecord)
+
+    def budget(self, config: Config) -> SessionBudget:
+        """The limit that a conversation was told, on the count of the session."""
+        return SessionBudget(config.max_requests, self.live_requests)
 
     def close(self, conversation: Conversation, run: Callable[[Callable[[], None]], None], *, failed: bool) -> None:
         """Closes and saves a conversation, and counts it."""
@@ -135,7 +145,7 @@ class PytestSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, T, T]:
-        if is_convo(item):
+        if is_convo(item) or is_adopted(item):
             item.stash[_run_key] = Run()
         return (yield from self._phase(item, "setup"))
 
@@ -208,7 +218,7 @@ class PytestSession:
         __tracebackhide__ = True
         if self.wide.covers(fixturedef, request):
             return (yield from self.wide.setup(fixturedef, request))
-        if not is_convo(request._pyfuncitem):
+        if not (is_convo(request._pyfuncitem) or is_adopted(request._pyfuncitem)):
             return (yield)
         before = len(fixturedef._finalizers)
         try:

@@ -53,12 +53,18 @@ def _only(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
             raise ValueError(f"{where}: there is no setting {name!r}; there are {', '.join(sorted(known))}")
 
 
-def effective(config: pytest.Config, convo_config: Any, marker: Mapping[str, Any] | None = None) -> Config:
+def effective(
+    config: pytest.Config,
+    convo_config: Any,
+    marker: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Config:
     """The settings of one conversation.
 
     Args:
         convo_config: what the fixture of that name returned, a dict or a `Config`.
         marker: what `marker_settings` returned; `None` for the conversation of a fixture.
+        defaults: where they are not those of `Config`.
 
     Raises:
         ValueError: a setting that does not exist or cannot have that value; says where it was said.
@@ -76,6 +82,7 @@ def effective(config: pytest.Config, convo_config: Any, marker: Mapping[str, Any
     options = {"record": "--convo-record", "max_requests": "--convo-max-requests"}
     said = {name: value for name, option in options.items() if (value := config.getoption(option)) is not None}
     return settings(
+        ("default", defaults),
         ("ini", ini),
         ("convo_config", convo_config),
         ("@pytest.mark.convo", {name: value for name, value in (marker or {}).items() if name != "cassette"}),
@@ -121,6 +128,8 @@ def collection_problems(config: pytest.Config, items: Sequence[pytest.Item]) -> 
         try:
             marker = marker_settings(item)
             effective(config, {}, marker)
+            if config.getini("convo_adopt_vcr") and item.get_closest_marker("vcr") is not None:
+                raise ValueError("is marked convo and vcr; under convo_adopt_vcr a test has one of the two markers")
         except ValueError as error:
             problems.append(f"{item.nodeid}: {error}")
             continue

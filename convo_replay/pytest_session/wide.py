@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SCOPES = ("function", "class", "module", "package", "session")
-NO_TRAFFIC = ("_pytest", "anyio", "convo_replay", "pytest_asyncio", "xdist")
+NO_TRAFFIC = ("_pytest", "anyio", "convo_replay", "pytest_asyncio", "pytest_recording", "xdist")
 """Whose own fixtures make no request; opening a conversation for each would only cost time."""
 _XUNIT = re.compile(r"_(?:unittest|xunit)_(setUpClass|setup_module|setup_class)_fixture_")
 
