@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,22 +64,7 @@ def differences(measured: Sequence[float], floor: Sequence[float]) -> Spread:
     return Spread.of([one - other for one, other in zip(measured, floor, strict=False)])
 
 
-def start_up(*arguments: str) -> float:
-    """CPU seconds of a pytest that collects one file without tests in it."""
-    # As on a user's machine, where what was compiled once is kept.
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment = {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "test_nothing.py").write_text("")
-        before = _children()
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-            cwd=directory, env=environment, capture_output=True, check=False,
-        )  # fmt: skip
-        return _children() - before
-
-
-def _children() -> float:
+def children() -> float:
     """CPU seconds of the processes that have ended; wall-clock seconds where the system does not count."""
     try:
         import resource

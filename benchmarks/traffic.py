@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import random
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 import httpx2
@@ -21,22 +22,40 @@ ANSWER = 'The answer to that is a sentence or two of ordinary length, with a lit
 TOOLS: list[Any] = [{"name": "lookup", "description": "d" * 400, "input_schema": {"type": "object", "properties": {}}}]
 
 
+Way = Literal["create", "stream", "events"]
+"""Which call of the SDK: `messages.create`, `messages.stream`, or `messages.create(stream=True)`, the cheapest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One call of the SDK and its answer: the body as it comes from a socket, one event per piece."""
 
+    way: Way
     messages: list[Any]
     pieces: tuple[bytes, ...]
     text: str
-    streamed: bool
 
     def put(self, client: anthropic.Anthropic) -> str:
         """The answer's text, as the SDK gives it."""
-        if self.streamed:
-            with client.messages.stream(model="claude-x", max_tokens=99, messages=self.messages, tools=TOOLS) as stream:
-                return stream.get_final_text()
-        message = client.messages.create(model="claude-x", max_tokens=99, messages=self.messages, tools=TOOLS)
-        return message.content[0].text  # type: ignore[union-attr]
+        return said(client, self.way, self.messages)
+
+
+def said(client: anthropic.Anthropic, way: Way, messages: list[Any]) -> str:
+    """The text of one answer, read to its end."""
+    question: dict[str, Any] = {"model": "claude-x", "max_tokens": 99, "messages": messages, "tools": TOOLS}
+    if way == "stream":
+        with client.messages.stream(**question) as stream:
+            return stream.get_final_text()
+    if way == "create":
+        text: str = client.messages.create(**question).content[0].text
+        return text
+    with client.messages.create(**question, stream=True) as events:
+        return "".join([event.delta.text for event in events if event.type == "content_block_delta"])
+
+
+def client(base_url: str = f"https://{HOST}", http_client: httpx2.Client | None = None) -> anthropic.Anthropic:
+    """A client as users make it: unless told otherwise, the SDK makes its own HTTP client."""
+    return anthropic.Anthropic(api_key=KEY, base_url=base_url, max_retries=0, http_client=http_client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +76,17 @@ class Workload:
 
 def small(cassettes: int) -> Workload:
     """One exchange per cassette, not streamed."""
-    every = [[_asked([_question(number)], f"{number:06} {ANSWER}")] for number in range(cassettes)]
+    every = [[_asked([question(number)], f"{number:06} {ANSWER}")] for number in range(cassettes)]
     return Workload(every, every)
 
 
-def streams(number: int, events: int) -> Workload:
+def streams(number: int, events: int, way: Way = "stream") -> Workload:
     """`number` separate streams of `events` events each, in one cassette."""
     words = ["word", "another", "one", "ünïcode", "☀️"]
     asks = []
     for nth in range(number):
         deltas = [f" {words[i % 5]}{nth}.{i}" for i in range(events - 5)]
-        asks.append(_streamed([_question(nth)], deltas))
+        asks.append(_streamed([question(nth)], deltas, way))
     return Workload([asks], [asks])
 
 
@@ -76,7 +95,7 @@ def conversation(turns: int) -> Workload:
     asks, history = [], []
     for number in range(turns):
         text = f"{number:06} {ANSWER}"
-        history.append(_question(number))
+        history.append(question(number))
         asks.append(_streamed(history[:], [text[start : start + 20] for start in range(0, len(text), 20)]))
         history.append({"role": "assistant", "content": text})
     return Workload([asks], [asks])
@@ -84,28 +103,29 @@ def conversation(turns: int) -> Workload:
 
 def shuffled(number: int) -> Workload:
     """Separate exchanges in one cassette, asked for in another order than recorded; the same one in every run."""
-    asks = [_asked([_question(nth)], f"{nth:06} {ANSWER}") for nth in range(number)]
+    asks = [_asked([question(nth)], f"{nth:06} {ANSWER}") for nth in range(number)]
     asked = asks[:]
     random.Random(0).shuffle(asked)
     return Workload([asks], [asked])
 
 
-def _question(number: int) -> dict[str, Any]:
+def question(number: int) -> dict[str, Any]:
+    """A user's message, another one for each number."""
     return {"role": "user", "content": f"Question {number:06}: " + "what about this? " * 8}
 
 
 def _message(text: str, content: list[Any]) -> dict[str, Any]:
     usage = {"input_tokens": 10, "output_tokens": 1}
-    return {"id": f"msg_{abs(hash(text)) % 10**9:09}", "type": "message", "role": "assistant", "model": "claude-x",
+    return {"id": f"msg_{zlib.crc32(text.encode()):010}", "type": "message", "role": "assistant", "model": "claude-x",
             "content": content, "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
 
 
 def _asked(messages: list[Any], text: str) -> Ask:
     message = _message(text, [{"type": "text", "text": text}]) | {"stop_reason": "end_turn"}
-    return Ask(messages, (json.dumps(message, separators=(",", ":")).encode(),), text, False)
+    return Ask("create", messages, (json.dumps(message, separators=(",", ":")).encode(),), text)
 
 
-def _streamed(messages: list[Any], deltas: Sequence[str]) -> Ask:
+def _streamed(messages: list[Any], deltas: Sequence[str], way: Way = "stream") -> Ask:
     text = "".join(deltas)
     message = _message(text, [])
     events: list[dict[str, Any]] = [
@@ -118,7 +138,7 @@ def _streamed(messages: list[Any], deltas: Sequence[str]) -> Ask:
         {"type": "message_stop"},
     ]  # fmt: skip
     lines = [f"event: {event['type']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n" for event in events]
-    return Ask(messages, tuple(line.encode() for line in lines), text, True)
+    return Ask(way, messages, tuple(line.encode() for line in lines), text)
 
 
 # --- asking ----------------------------------------------------------------------------------------
@@ -138,7 +158,7 @@ def ready(asks: Sequence[Ask], *, whole: bool) -> anthropic.DefaultHttpxClient:
     Args:
         whole: each body as one block, instead of as one piece per event.
     """
-    bodies = iter([((b"".join(ask.pieces),) if whole else ask.pieces, ask.streamed) for ask in asks])
+    bodies = iter([((b"".join(ask.pieces),) if whole else ask.pieces, ask.way != "create") for ask in asks])
 
     def answer(_request: httpx2.Request) -> httpx2.Response:
         pieces, streamed = next(bodies)
@@ -161,12 +181,8 @@ def ask_all(
     """
     texts = []
     for number, asks in enumerate(workload.asked):
-        with opening(number):
-            http = http_client(asks) if http_client else None
-            with anthropic.Anthropic(
-                api_key=KEY, base_url=f"https://{HOST}", max_retries=0, http_client=http
-            ) as client:
-                texts += [ask.put(client) for ask in asks]
+        with opening(number), client(http_client=http_client(asks) if http_client else None) as sdk:
+            texts += [ask.put(sdk) for ask in asks]
     return texts
 
 

@@ -1,0 +1,48 @@
+"""What is measured, by name. The goals are those of docs/performance.md."""
+
+from __future__ import annotations
+
+from benchmarks import traffic
+from benchmarks.scenarios.processes import Memory, StartUp, Tests
+from benchmarks.scenarios.recording import FirstEvent, Recording
+from benchmarks.scenarios.replaying import Replaying
+
+Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | Memory
+
+SCENARIOS: dict[str, Scenario] = {
+    "start-up": StartUp("pytest of one trivial test, with the plugin over without", goal=3),
+    "small": Replaying(
+        "200 cassettes of one exchange, a new client each", lambda: traffic.small(200), 1.2,
+        {"vcrpy": 2, "cassetter": 2},
+    ),
+    "tests": Tests("the same as 200 tests in one run of pytest, with its imports", 200, goal=1.2),
+    "streams": Replaying(
+        "100 streams of 300 events in one cassette, through messages.stream", lambda: traffic.streams(100, 300), 1.1,
+        {"vcrpy": 3, "cassetter": 3},
+    ),
+    "streams-raw": Replaying(
+        "100 streams of 300 events in one cassette, through messages.create(stream=True)",
+        lambda: traffic.streams(100, 300, "events"), 1.1, {"vcrpy": 3, "cassetter": 3},
+    ),
+    "turns-50": Replaying("one conversation of 50 turns", lambda: traffic.conversation(50), None, {"vcrpy": 3}),
+    "turns-100": Replaying(
+        "one conversation of 100 turns", lambda: traffic.conversation(100), None, {"vcrpy": 1, "cassetter": 3}
+    ),
+    "turns-200": Replaying(
+        "one conversation of 200 turns", lambda: traffic.conversation(200), 1.3, {"vcrpy": 0, "cassetter": 1}
+    ),
+    "turns-400": Replaying(
+        "one conversation of 400 turns", lambda: traffic.conversation(400), None, {"vcrpy": 0, "cassetter": 0}
+    ),
+    "random-200": Replaying(
+        "200 exchanges in one file, in random order", lambda: traffic.shuffled(200), None, {"vcrpy": 1, "cassetter": 3}
+    ),
+    "random-2000": Replaying(
+        "2,000 exchanges in one file, in random order", lambda: traffic.shuffled(2000), 1.4,
+        {"vcrpy": 0, "cassetter": 1},
+    ),
+    "record": Recording("200 exchanges from a server in another process, saved", 200, "create", goal=1.3),
+    "record-streams": Recording("200 streams of 11 events, likewise", 200, "stream", goal=1.3),
+    "first-event": FirstEvent("the first event of a stream that then waits, while it is recorded", goal=5),
+    "memory": Memory("peak memory of a process that replays 200 turns", 200, goal=10),
+}  # fmt: skip

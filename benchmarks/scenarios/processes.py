@@ -1,0 +1,139 @@
+"""What is measured from outside: whole processes of pytest, and the memory of one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import measuring, traffic
+from benchmarks.bench import FLOOR, Bench, Works
+from benchmarks.contenders import OURS, VCRPY
+from benchmarks.scenarios.replaying import SLOW
+
+
+def _run(arguments: Sequence[str], folder: Path | None = None) -> str:
+    """The output of `python …`, in an environment where what was compiled once is kept, as on a user's machine."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise AssertionError(f"python {' '.join(arguments)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _pytest(folder: Path, plugins: Sequence[str]) -> float:
+    """CPU milliseconds of a pytest in a folder."""
+    loaded = [word for plugin in plugins for word in ("-p", plugin)]
+    before = measuring.children()
+    _run(["-m", "pytest", "-q", "-p", "no:cacheprovider", *loaded], folder)
+    return 1000 * (measuring.children() - before)
+
+
+@dataclass(frozen=True, slots=True)
+class StartUp:
+    """What a plugin costs a run that does not use it: pytest over one trivial test."""
+
+    text: str
+    goal: float
+
+    def measure(self, bench: Bench, scenario: str) -> None:
+        """Prints CPU milliseconds above pytest without the plugin."""
+        folder = bench.new_folder()
+        folder.mkdir(parents=True)
+        # Not an empty file: pytest ends that with an error, as a pytest that could not load the plugin does.
+        (folder / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+        many = 6 * bench.rounds
+        works: Works = {FLOOR: (many, lambda: _pytest(folder, ()))}
+        for contender in bench.contenders:
+            works[contender.name] = (
+                many if contender is OURS else 5, lambda plugin=contender.plugin: _pytest(folder, (plugin,))
+            )  # fmt: skip
+        if VCRPY in bench.contenders:
+            # pytest-recording imports vcrpy at the first test with a cassette.
+            works["vcrpy, imported"] = (5, lambda: _pytest(folder, (VCRPY.plugin, "vcr")))
+        bench.subtract(scenario, works, "ms", self.goal)
+
+
+TESTS = """\
+import pytest
+from benchmarks import traffic
+
+ASKS = [asks[0] for asks in traffic.small({number}).asked]
+
+@pytest.mark.parametrize("number", range({number}))
+{mark}
+def test_small(number):
+    with traffic.client(http_client={http_client}) as client:
+        assert ASKS[number].put(client) == ASKS[number].text
+"""
+READY = "traffic.ready(ASKS[number:number + 1], whole=True)"
+MARKS = {"convo_replay": "@pytest.mark.convo", "vcrpy": "@pytest.mark.vcr", "cassetter": "@pytest.mark.vcr"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """A run of pytest whose tests have a cassette and a client each, the imports of pytest and the SDK included."""
+
+    text: str
+    number: int
+    goal: float
+
+    def measure(self, bench: Bench, scenario: str) -> None:
+        """Prints the multiples of the same run over ready bytes."""
+        workload = traffic.small(self.number)
+        floor = bench.new_folder()
+        self._write(floor, "", READY)
+        works: Works = {FLOOR: (min(5, bench.rounds), lambda: _pytest(floor, ()) / 1000)}
+        for contender in bench.contenders:
+            folder = bench.new_folder()
+            self._write(folder, MARKS[contender.name], "None")
+            written = bench.new_folder()
+            contender.prepare(written, workload)
+            cassettes = folder / "cassettes" / "test_small"
+            cassettes.mkdir(parents=True)
+            for number in range(self.number):
+                (written / f"{number}.yaml").rename(cassettes / f"test_small[{number}].yaml")
+            works[contender.name] = (
+                min(5, bench.rounds) if contender is OURS else 2,
+                lambda folder=folder, plugin=contender.plugin: _pytest(folder, (plugin,)) / 1000,
+            )  # fmt: skip
+        bench.compare(scenario, works, self.goal)
+
+    def _write(self, folder: Path, mark: str, http_client: str) -> None:
+        folder.mkdir(parents=True)
+        (folder / "test_small.py").write_text(TESTS.format(number=self.number, mark=mark, http_client=http_client))
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The most that a process holds which replays one conversation; the recorder's own modules are part of it."""
+
+    text: str
+    turns: int
+    goal: float
+
+    def measure(self, bench: Bench, scenario: str) -> None:
+        """Prints MB above a process that has only the SDK."""
+        workload = traffic.conversation(self.turns)
+
+        def peak(*arguments: str) -> Callable[[], float]:
+            return lambda: float(_run(["-m", "benchmarks.memory", str(self.turns), *arguments]))
+
+        works: Works = {FLOOR: (min(5, bench.rounds), peak())}
+        for contender in bench.contenders:
+            if contender is not OURS and not bench.full:
+                bench.unmeasured(scenario, contender.name, SLOW)
+                continue
+            folder = bench.new_folder()
+            contender.prepare(folder, workload)
+            works[contender.name] = (
+                min(5, bench.rounds) if contender is OURS else 1,
+                peak(contender.name, str(folder)),
+            )
+        bench.subtract(scenario, works, "MB", self.goal)
