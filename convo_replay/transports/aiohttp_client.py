@@ -157,7 +157,7 @@ async def _played(exchange: Exchange, conversation: Conversation, connector: Any
 def _of_connector(error: OSError, req: Any) -> Exception:
     """What aiohttp's connector makes of an exception of the system."""
     if isinstance(error, TimeoutError):
-        return aiohttp.ServerTimeoutError(f"Connection timeout to host {req.url}")
+        return error  # the session names it
     if isinstance(error, ssl.SSLError):
         return aiohttp.ClientConnectorSSLError(req.connection_key, error)
     if isinstance(error, socket.gaierror) and hasattr(aiohttp, "ClientConnectorDNSError"):

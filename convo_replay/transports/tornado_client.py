@@ -24,8 +24,8 @@ from convo_replay.transports.playing import LEFT_OPEN
 from convo_replay.transports.routing import routed
 
 UNSUPPORTED = (
-    "a request of tornado to {host} has a {what}, and can be neither recorded nor replayed. Make it without one, or leave "
-    "the host alone: ignore=[{host!r}]."
+    "a request of tornado to {host} has a {what}, and can be neither recorded nor replayed. Make it without one, or "
+    "leave the host alone: ignore=[{host!r}]."
 )
 
 
