@@ -7,8 +7,8 @@ them, without dates and cache marks, because clients move these from message to 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from convo_replay.matching import canonical
@@ -17,7 +17,8 @@ from convo_replay.providers import find, wire
 from convo_replay.reporting import blocks
 from convo_replay.turns import Turn
 
-_LOOK_BACK = 64  # turns that this one may continue: conversations overlap
+_LOOK_BACK = 64  # turns that this one may go on from: conversations overlap
+_ANSWERS = 3  # messages among which the last answer is: an application may add some in the model's name
 _SYSTEM = ("system", "developer")
 
 
@@ -30,26 +31,24 @@ class News:
         system: the system prompt; empty for none.
         tools: as they are offered.
         earlier: the turn that this one continues, or whose beginning it shares; `None` for neither.
-        continues: whether all that `earlier` said last is still there.
+        continues: whether it goes on where `earlier` ended.
+        answered: whether the answer of `earlier` is sent back.
         known: how many messages of `earlier` come again.
         left_out: how many do not, though the conversation goes on.
-        messages: the new ones, the answer of `earlier` among them; the system prompt is not.
+        messages: the new ones; neither the system prompt nor the answer of `earlier` is among them.
+        keys: one for each message of the history, equal where the messages say the same.
     """
 
     turn: Turn
     system: str
     tools: list[Any]
-    earlier: News | None
-    continues: bool
-    known: int
-    left_out: int
     messages: list[dict[str, Any]]
     keys: list[bytes]
-    """One for each message of the history: equal where the messages say the same."""
-
-    def is_answer(self, message: dict[str, Any]) -> bool:
-        """Whether a message is the answer of `earlier`, sent back."""
-        return self.earlier is not None and _is_answer(message, self.earlier.turn)
+    earlier: News | None = None
+    continues: bool = False
+    answered: bool = False
+    known: int = 0
+    left_out: int = 0
 
 
 class Listener:
@@ -70,50 +69,44 @@ class Listener:
             system = "\n".join(blocks.plain(message.get("content")) for message in history[:first])
             history = history[first:]
         keys = [self._key(message) for message in history]
-        earlier, continues, known, left_out = None, False, 0, 0
-        new = list(range(len(history)))
-        found = self._earlier(system, history, keys)
-        if found is not None:
-            earlier, continues, new = found
-            known = len(keys) - len(new)
-            left_out = len(earlier.keys) - known if continues else 0
-        messages = [history[at] for at in new]
-        tools = wire.items(body.get("tools"))
-        news = News(turn, system, tools, earlier, continues, known, left_out, messages, keys)
+        news = self._compared(News(turn, system, wire.items(body.get("tools")), history, keys))
         self._heard.append(news)
         return news
 
-    def _earlier(
-        self, system: str, history: Sequence[dict[str, Any]], keys: list[bytes]
-    ) -> tuple[News, bool, list[int]] | None:
-        """The turn that has most in common with this one, whether this one continues it, and what is new."""
-        there = set(keys)
-        best: tuple[tuple[int, int, bool], News, bool, list[int]] | None = None
+    def _compared(self, whole: News) -> News:
+        """`whole`, which holds all messages, with only those that the turn it goes on from has not said."""
+        history, keys = whole.messages, whole.keys
+        answers = [at for at, message in enumerate(history) if message.get("role") == "assistant"][: -_ANSWERS - 1 : -1]
+        best, best_rank = whole, (0, False, 0)
         for other in reversed(self._heard[-_LOOK_BACK:]):
-            theirs, length = other.keys, len(other.keys)
-            if not theirs:
+            theirs = set(other.keys)
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(keys, other.keys, strict=False)))
+            # What both begin with may hold the same words, as an example.
+            later = [at for at in answers if at >= shared and not theirs.isdisjoint(keys[:at])]
+            answer = next((at for at in later if blocks.repeats(history[at], other.turn.response)), None)
+            answered = answer is not None
+            end = shared if answer is None else answer  # where both have come to
+            continues = answered or shared == len(other.keys)
+            new = [at for at in range(end) if keys[at] not in theirs]
+            known = end - len(new)
+            new += range(end + answered, len(keys))
+            if not known or (not answered and not (continues and new) and _differ(whole.system, other.system)):
                 continue
-            if keys[:length] == theirs:
-                new = list(range(length, len(keys)))
-                answered = bool(new) and _is_answer(history[length], other.turn)
-                rank = (2, length, answered)
-            elif theirs[-1] in there and len(there & set(theirs)) >= min(2, length):  # edited, or a window that moves
-                last = len(keys) - 1 - keys[::-1].index(theirs[-1])
-                said = set(theirs)
-                new = [at for at, key in enumerate(keys) if at > last or key not in said]
-                answered, rank = False, (1, len(keys) - len(new), False)
-            else:
-                shared = next(at for at in range(length) if at >= len(keys) or keys[at] != theirs[at])
-                new, answered, rank = list(range(shared, len(keys))), False, (0, shared, False)
-                if not shared:
-                    continue
-            if (rank[0] == 0 or not new) and normalized(system) != normalized(other.system):
-                continue  # no word of an answer, and another role: a conversation of its own
-            if best is None or rank > best[0]:
-                best = (rank, other, rank[0] > 0, new)
-            if answered and sum(history[at].get("role") == "assistant" for at in new) == 1:
+            rank = (end + answered, answered, known)
+            if rank > best_rank:
+                best_rank = rank
+                best = replace(
+                    whole,
+                    messages=[history[at] for at in new],
+                    earlier=other,
+                    continues=continues,
+                    answered=answered,
+                    known=known,
+                    left_out=len(other.keys) - known if continues else 0,
+                )
+            if answered and end == shared == len(other.keys):
                 break  # no turn comes between the two
-        return None if best is None else best[1:]
+        return best
 
     def _key(self, message: dict[str, Any]) -> bytes:
         known = self._keys.get(id(message))
@@ -124,8 +117,8 @@ class Listener:
         return known[1]
 
 
-def _is_answer(message: dict[str, Any], turn: Turn) -> bool:
-    return message.get("role") == "assistant" and blocks.repeats(message, turn.response)
+def _differ(system: str, other: str) -> bool:
+    return system != other and normalized(system) != normalized(other)
 
 
 def _bare(message: dict[str, Any]) -> dict[str, Any]:

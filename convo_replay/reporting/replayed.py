@@ -26,12 +26,11 @@ def replayed(conversation: Conversation) -> list[Exchange]:
     if live and conversation.record != "live" and redactor is not None:
         if config.sanitize == "on":
             live = {slot: redactor.exchange(exchange) for slot, exchange in live.items()}
-        # To the second, as in the file: turns are told apart by it.
-        live = {slot: replace(exchange, recorded=f"{exchange.recorded[:19]}Z") for slot, exchange in live.items()}
         kept = {id(exchange) for exchange in keeping.kept([live[slot] for slot in sorted(live)], keep=config.keep)}
         for slot, exchange in live.items():
             through = keeping.through([exchange], config.before_record) if id(exchange) in kept else []
-            finished[slot] = through[0] if through else None
+            # To the second, as in the file: turns are told apart by it.
+            finished[slot] = next((replace(one, recorded=f"{one.recorded[:19]}Z") for one in through), None)
     places = {id(exchange): index for index, exchange in enumerate(player.exchanges)} if player else {}
     return as_recorded([exchange for exchange in finished if exchange is not None], places)
 

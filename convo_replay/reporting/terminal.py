@@ -124,11 +124,10 @@ class _Page:
             self.line(2, styled(f"  {number(news.known, 'message')} as before", "dim"))
         if news.left_out:
             self.line(2, styled(f"  {number(news.left_out, 'message')} left out", "dim"))
+        if earlier and news.answered:
+            self.line(2, styled(f"→ assistant  the answer of turns[{earlier.turn.index}], sent back", "dim"))
         for message in news.messages:
             role = wire.string(message.get("role")) or "(no role)"
-            if earlier and news.is_answer(message):
-                self.line(2, styled(f"→ assistant  the answer of turns[{earlier.turn.index}], sent back", "dim"))
-                continue
             for shown in blocks.of_message(message):
                 label, text = _words(shown)
                 self._labelled(f"→ {role}{label and ' '}{label}", "green", text, _STYLES.get(shown.kind, ""))

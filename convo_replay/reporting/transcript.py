@@ -97,7 +97,11 @@ class _Page:
     # --- what is told ------------------------------------------------------------------------------
 
     def exchange(self, exchange: Exchange) -> None:
-        path = _VENDOR_ID.sub(lambda id: f"<{self._name(id[0], id[1])}>", urlsplit(exchange.request.url).path)
+        try:
+            path = urlsplit(exchange.request.url).path
+        except ValueError:
+            path = "(no URL)"
+        path = _VENDOR_ID.sub(lambda id: f"<{self._name(id[0], id[1])}>", path)
         parts = filter(None, (outcomes.status(exchange), outcomes.broken(exchange)))
         self.lines.append(self._line(f"{exchange.request.method} {path}: {', '.join(parts)}"))
 
@@ -133,16 +137,15 @@ class _Page:
             index = news.earlier.turn.index
             if not news.continues:
                 self._tell("→", f"{outcomes.number(news.known, 'message')} as in turns[{index}]")
-            elif not news.messages and not news.left_out:
+            elif not news.messages and not news.left_out and not news.answered:
                 self._tell("→", f"the same as in turns[{index}]")
             elif index != news.turn.index - 1:
                 self._tell("→", f"continues turns[{index}]")
             if news.left_out:
                 self._tell("→", f"without {outcomes.number(news.left_out, 'message')} of before")
-        said = [message for message in news.messages if not news.is_answer(message)]
-        if news.messages and not said:
-            self._tell("→", "nothing but the answer, sent back")
-        for message in said:
+            if news.answered and not news.messages:
+                self._tell("→", "nothing but the answer, sent back")
+        for message in news.messages:
             role = wire.string(message.get("role")) or "(no role)"
             for shown in blocks.of_message(message):
                 self._block("→", role, shown)
