@@ -85,6 +85,32 @@ def accept(options: argparse.Namespace) -> int:
     return code
 
 
+def convert(options: argparse.Namespace) -> int:
+    """Writes cassettes in the other format; in a folder one that cannot be read stops none of the others."""
+    from convo_replay import converting, keeping
+
+    code = 0
+    targets = list(converting.pairs(options.src, options.dst))
+    if options.sanitize == "off" and targets:
+        keeping.refuse_in_git(targets[0][1])  # once, not for each file
+    for src, dst in targets:
+        try:
+            lost = converting.convert(src, dst, sanitize=options.sanitize)
+        except (CassetteError, LeakFound) as error:
+            if not options.src.is_dir():
+                raise
+            _complain(error)
+            if isinstance(error, LeakFound) or converting.is_expected(src, error):
+                code = 2
+            continue
+        print(_safe(dst))
+        for line in lost:
+            _complain(f"{src}: lost in {dst.name}: {line}")
+    if not targets:
+        print(_safe(f"nothing to convert: no file under {options.src}"))
+    return code
+
+
 def _kept(path: Path) -> list[Path]:
     """The kept recordings that a path means.
 
@@ -120,6 +146,13 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, accept, f"take a kept *{KEPT} as the cassette it is beside", example)
     help_ = f"a *{KEPT}, the cassette it is beside, or a directory"
     one.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=help_)
+
+    example = "convo-replay convert tests/vcr_cassettes tests/cassettes"
+    one = _command(commands, convert, "write vcrpy's cassettes as ours, and ours as vcrpy's; sanitized", example)
+    one.add_argument("src", metavar="SRC", type=Path, help="a cassette, ours or vcrpy's, or a directory of them")
+    one.add_argument("dst", metavar="DST", type=Path, help="where it goes; what is there already is not overwritten")
+    help_ = "off: as recorded, keys included; refused inside a git work tree"
+    one.add_argument("--sanitize", choices=("on", "off"), default="on", help=help_)
     return parser
 
 

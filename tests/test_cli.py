@@ -209,14 +209,103 @@ def test_accept_with_nothing_to_accept(cassette: Path, capsys: pytest.CaptureFix
         assert "nothing to accept, there is no" in err
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["show"], ["accept"]])
+KEY = "sk-ant-api03-" + "x1Y2z3W4" * 11
+VCRPY = f"""\
+interactions:
+- request: {{method: POST, uri: "{URL}", body: '{{"model": "m", "k": "{KEY}"}}', headers: {{}}}}
+  response: {{status: {{code: 200, message: OK}}, headers: {{}}, body: {{string: hello}}}}
+version: 1
+"""
+
+
+def test_convert_one_cassette_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    src, dst, back = tmp_path / "old.yaml", tmp_path / "new.yaml", tmp_path / "back.yaml"
+    src.write_text(VCRPY)
+    assert run(capsys, "convert", src, dst) == (0, f"{dst}\n", "")
+    assert [one.body for one in load(dst).exchanges] == [b"hello"]
+    save(tmp_path / "weather.yaml", *WEATHER)
+    code, out, err = run(capsys, "convert", tmp_path / "weather.yaml", back)
+    assert (code, out) == (0, f"{back}\n")
+    assert [line.partition(": lost in back.yaml: ")[2] for line in err.splitlines()] == [
+        "exchanges[3]: the answer broke off (reset); it will end after its 214 bytes",
+        "times of 4 exchange(s)",
+        "the tests that 4 exchange(s) belong to",
+    ]
+    assert [one.status for one in load(back).exchanges] == [529, 200, 404, 200]
+    code, out, err = run(capsys, "convert", src, dst)
+    assert (code, out) == (2, "")
+    assert "new.yaml: there is a file of this name already, which is not overwritten" in err
+
+
+def test_convert_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    src, dst = tmp_path / "old", tmp_path / "new"
+    (src / "deep" / "_blobs").mkdir(parents=True)
+    (src / ".hidden").mkdir()
+    (src / "a.yaml").write_text(VCRPY)
+    (src / "deep" / "b.json").write_text(json.dumps({"interactions": []}))
+    (src / "deep" / "suffixless").write_text(VCRPY)
+    (src / "README.md").write_text("These are: [cassettes")
+    (src / "other.yaml").write_text("a: 1\n")
+    (src / ".hidden" / "c.yaml").write_text(VCRPY)
+    (src / "deep" / "_blobs" / "ab.png").write_bytes(b"\x89PNG")
+    code, out, err = run(capsys, "convert", src, dst)
+    assert code == 0
+    assert out.splitlines() == [str(dst / name) for name in ("a.yaml", "deep/b.yaml", "deep/suffixless")]
+    assert [line.split(": ")[1].partition(":")[0] for line in err.splitlines()] == [
+        str(src / "README.md"), str(src / "other.yaml"),
+    ]  # fmt: skip
+    assert sorted(path.name for path in dst.rglob("*") if path.is_file()) == ["a.yaml", "b.yaml", "suffixless"]
+
+    (src / "broken.yaml").write_text(VCRPY[:150])
+    code, out, err = run(capsys, "convert", src, tmp_path / "again")
+    assert code == 2
+    assert "broken.yaml" in err
+    assert len(out.splitlines()) == 3, "the others are converted all the same"
+
+    code, out, err = run(capsys, "convert", src, dst)
+    assert (code, out) == (2, "")
+    assert err.count("is not overwritten") == 3
+    (tmp_path / "nothing").mkdir()
+    assert run(capsys, "convert", tmp_path / "nothing", dst)[:2] == (
+        0, f"nothing to convert: no file under {tmp_path / 'nothing'}\n",
+    )  # fmt: skip
+
+
+def test_convert_sanitizes_unless_it_is_told_not_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "old").mkdir(exist_ok=True)
+        (tmp_path / "old" / f"{name}.yaml").write_text(VCRPY)
+    assert run(capsys, "convert", tmp_path / "old", tmp_path / "on")[0] == 0
+    assert KEY not in (tmp_path / "on" / "a.yaml").read_text()
+    assert run(capsys, "convert", tmp_path / "old", tmp_path / "off", "--sanitize=off")[0] == 0
+    assert KEY in (tmp_path / "off" / "a.yaml").read_text()
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    code, out, err = run(capsys, "convert", tmp_path / "old", tmp_path / "project" / "new", "--sanitize=off")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "refused inside a git work tree" in err
+    assert run(capsys, "convert", tmp_path / "old", tmp_path / "new", "--sanitize=maybe")[0] == 2
+
+
+def test_convert_writes_no_leak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    src = tmp_path / "old.yaml"
+    src.write_text(VCRPY.replace("version: 1", f"  recorded_at: {KEY}\nversion: 1"))
+    code, out, err = run(capsys, "convert", src, tmp_path / "new.yaml")
+    assert (code, out) == (2, "")
+    assert "not saved, it would hold" in err
+    assert KEY not in err
+    assert not (tmp_path / "new.yaml").exists()
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["show"], ["accept"], ["convert"]])
 def test_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0
     assert "example: convo-replay " in out
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["show"], ["show", "a", "--turn", "x"], ["accept"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["show"], ["show", "a", "--turn", "x"], ["accept"], ["convert", "a"]]
+)
 def test_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, *arguments)
     assert code == 2

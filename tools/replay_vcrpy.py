@@ -8,7 +8,9 @@ recorded: method, URL, headers (but hop-by-hop ones), body bytes. Different requ
 seed, equal ones in recorded order. Status, body (decoded) and headers must come back as recorded.
 
 What is expected is read here by PyYAML and the standard library, not by the reader under test. Exit code 1 where a
-file is not replayed in full and no entry of `TRUE_REASONS` says why.
+file is not replayed in full and `true_reason` does not say why.
+
+1,200 files take about 10 s. The tests run a part of the corpus, and all of it where CONVO_CORPUS_ALL is set.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Recorded:
     body: bytes
     status: int
     answer_headers: Headers
-    answer: bytes
+    answer: bytes | None
+    """Decoded; `None` where it is compressed and broken, so that reading it raises `DecodingError`."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -129,12 +132,13 @@ def _body(message: dict[str, Any]) -> bytes:
     return body.encode() if isinstance(body, str) else body or b""
 
 
-def _decoded(body: bytes, headers: Headers) -> bytes:
+def _decoded(body: bytes, headers: Headers) -> bytes | None:
     encoding = [pair for pair in headers if pair[0] == "content-encoding"]
     try:
         return bytes(httpx2.Response(200, headers=encoding, content=body).content)
-    except httpx2.DecodingError:  # it was recorded without its encoding, which the header still names
-        return body
+    except httpx2.DecodingError:
+        # Most often it was recorded without its encoding, which the header still names.
+        return None if body.startswith(b"\x1f\x8b") else body
 
 
 def in_order(recorded: Sequence[Recorded], seed: int) -> list[Recorded]:
@@ -170,28 +174,21 @@ def replay(path: Path, recorded: Sequence[Recorded], seed: int = 0) -> Result:
     result.loaded = found == len(recorded)
     if not result.loaded:
         result.reasons[f"{found} exchanges loaded of {len(recorded)}"] += 1
-    # After a miss a conversation refuses all else: one that is new for what is left, its exchanges played so far asked
-    # for again, would hide a mistake in the order. So the first miss of a file is the last request that is sent.
-    with httpx2.Client(trust_env=False) as client:
-        try:
-            with use_cassette(path, unplayed="ignore") as conversation:
-                for one in in_order(recorded, seed):
-                    reason = true_reason(one)
-                    if reason:
-                        result.reasons[reason] += 1
-                        result.explained += 1
-                        continue
-                    try:
-                        difference = _difference(one, client)
-                    except httpx2.HTTPError as error:
-                        difference = repr(error)
-                    if difference:
-                        result.reasons[f"{one.method} {one.url}: {difference}"] += 1
-                    else:
-                        result.replayed += 1
-                assert len(conversation.exchanges) >= result.replayed
-        except ConvoFailure as failure:
-            result.reasons[str(failure)] += 1
+    # After a miss a conversation refuses all else, so the first miss of a file is the last request that is sent.
+    try:
+        with use_cassette(path, unplayed="ignore"), httpx2.Client(trust_env=False) as client:
+            for one in in_order(recorded, seed):
+                reason = true_reason(one)
+                difference = "" if reason else _difference(one, client)
+                if difference:
+                    result.reasons[f"{one.method} {one.url}: {difference}"] += 1
+                elif reason:
+                    result.reasons[reason] += 1
+                    result.explained += 1
+                else:
+                    result.replayed += 1
+    except (ConvoFailure, Exception) as failure:
+        result.reasons[f"{type(failure).__name__}: {failure}"] += 1
     return result
 
 
@@ -204,13 +201,16 @@ def true_reason(one: Recorded) -> str:
 
 def _difference(one: Recorded, client: httpx2.Client) -> str:
     skip = HOP_BY_HOP | {"content-length"}
-    sent = [(name, value.encode("utf-8")) for name, value in one.headers if name not in skip]
-    request = client.build_request(one.method, one.url, headers=[(n.encode(), v) for n, v in sent], content=one.body)
-    response = client.send(request)
+    headers = [(name.encode(), value.encode()) for name, value in one.headers if name not in skip]
+    request = client.build_request(one.method, one.url, headers=headers, content=one.body)
+    try:
+        response = client.send(request)
+    except httpx2.HTTPError as error:
+        return "" if one.answer is None and isinstance(error, httpx2.DecodingError) else repr(error)
     if response.status_code != one.status:
         return f"status {response.status_code}, recorded {one.status}"
     if response.content != one.answer:
-        return f"a body of {len(response.content)} bytes, recorded {len(one.answer)}, or others"
+        return f"a body of {len(response.content)} bytes, recorded {len(one.answer or b'')}, or others"
     came = [pair for pair in response.headers.multi_items() if pair[0] not in OF_THE_ENCODING]
     expected = [pair for pair in one.answer_headers if pair[0] not in OF_THE_ENCODING]
     if sorted(came) != sorted(expected):
@@ -255,8 +255,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _folder(root: Path, file: Path) -> str:
-    parts = file.relative_to(root).parts
-    return parts[0] if len(parts) > 1 else str(root)
+    """The table's row: the folder given, and the one below it."""
+    below = file.relative_to(root).parts
+    return f"{root.resolve().name}/{below[0] if len(below) > 1 else ''}"
 
 
 def _report(folders: dict[str, list[Result]]) -> int:

@@ -26,7 +26,7 @@ def _arguments(value: Any) -> list[Any]:
 
 def _text(value: Any) -> str:
     """A subclass of `str`, made of one text."""
-    (text,) = value if isinstance(value, str) else _arguments(value)
+    (text,) = _arguments(value)
     return str(text)
 
 
@@ -44,7 +44,7 @@ def _bytearray(value: Any) -> bytes:
 
 def _iterated(value: Any) -> list[Any]:
     """An iterator: what it goes over."""
-    items = next(iter(_arguments(value)), [])
+    items: Any = next(iter(_arguments(value)), [])
     return list(items) if isinstance(items, (list, tuple)) else [items]
 
 

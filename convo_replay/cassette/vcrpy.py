@@ -23,11 +23,10 @@ from urllib.parse import urlsplit
 
 from ..bodies import body_of
 from ..errors import CassetteError
-from ..exchange import Chunk, End, Exchange, Head, Headers, Request, Step
-from . import content_encoding, yaml_reader
+from ..exchange import Chunk, End, Exchange, Head, Headers, Json, Request, Step
+from . import content_encoding, response_bodies, yaml_reader
 from .model import Cassette, stored
 from .python_tags import TAGS
-from .response_bodies import json_bytes
 from .yaml_reader import Document
 
 
@@ -35,8 +34,12 @@ class NoCassette(CassetteError):
     """A file is well-formed and something else: not ours, not vcrpy's."""
 
 
-def read(data: bytes, path: str) -> Cassette:
+def read(data: bytes, path: str, *, layouts: bool = False) -> Cassette:
     """The cassette that the bytes of one of vcrpy's files are.
+
+    Args:
+        layouts: note in `Exchange.extra` how the bytes of JSON requests were laid out, as `request.format`: they
+            are held by value, and nothing but writing them again asks for it.
 
     Raises:
         CassetteError: neither YAML nor JSON, or no cassette of vcrpy's.
@@ -46,16 +49,17 @@ def read(data: bytes, path: str) -> Cassette:
         document = yaml_reader.read(data, path, yaml11=True, tags=TAGS)
     value = document.value
     if _is_before_1_0(value):
-        messages, extra = [_migrated(item) for item in value], {}
+        messages: Any = [_migrated(item) for item in value]
+        extra: dict[str, Any] = {}
         lines = [document.line(value, index) for index in range(len(value))]
     else:
         messages = value.get("interactions") if isinstance(value, dict) else None
         reason = _others(value, messages)
         if reason or not isinstance(messages, list):
-            raise NoCassette(path, reason or _NEITHER, 1)
+            raise NoCassette(path, reason or _NEITHER, document.line(messages, 0) or 1)
         extra = {key: item for key, item in value.items() if key not in ("interactions", "version")}
         lines = [document.line(messages, index) for index in range(len(messages))]
-    exchanges = [_exchange(item, index, document, lines[index]) for index, item in enumerate(messages)]
+    exchanges = [_exchange(item, index, document, lines[index], layouts) for index, item in enumerate(messages)]
     return Cassette(exchanges=exchanges, extra=extra, format="vcrpy")
 
 
@@ -101,7 +105,7 @@ def _others(value: Any, messages: Any) -> str:
     first = messages[0] if isinstance(messages, list) and messages else None
     asked = first.get("request") if isinstance(first, dict) else None
     if isinstance(asked, dict) and "uri" not in asked and "url" in asked:
-        return "no cassette of vcrpy's: requests with `url` in place of `uri` are what go-vcr writes"
+        return "interactions[0].request: expected `method` and `uri`, as vcrpy writes them; `url` is what go-vcr writes"
     return ""
 
 
@@ -129,7 +133,7 @@ def _migrated(item: Any) -> Any:
 # --- one interaction -------------------------------------------------------------------------------
 
 
-def _exchange(item: Any, index: int, document: Document, line: int | None) -> Exchange:
+def _exchange(item: Any, index: int, document: Document, line: int | None, layouts: bool) -> Exchange:
     path, name = document.path, f"interactions[{index}]"
     asked, answered = (item.get("request"), item.get("response")) if isinstance(item, dict) else (None, None)
     if not isinstance(asked, dict) or not isinstance(answered, dict):
@@ -137,12 +141,15 @@ def _exchange(item: Any, index: int, document: Document, line: int | None) -> Ex
     where = f"{name}.request"
     try:
         request = _request(asked)
+        layout = _layout(_sent(asked)) if layouts and isinstance(request.body, Json) else ""
         where = f"{name}.response"
         steps = _steps(answered, document, line)
     except ValueError as error:
         raise CassetteError(path, f"{where}: {error}", line) from None
     recorded = item.get("recorded_at")
     extra = {key: value for key, value in item.items() if key not in ("request", "response", "recorded_at")}
+    if layout:
+        extra["request"] = {"format": layout}
     exchange = Exchange(request, steps, recorded=recorded if isinstance(recorded, str) else "", extra=extra or None)
     return stored(exchange)
 
@@ -156,11 +163,20 @@ def _request(asked: dict[str, Any]) -> Request:
     except ValueError:
         raise ValueError("uri: expected a URL") from None
     headers = _headers(asked.get("headers"))
-    return Request(method, uri, headers, body_of(_bytes(asked, ("string", "encoding")), _first(headers)))
+    return Request(method, uri, headers, body_of(_sent(asked), _first(headers)))
+
+
+def _sent(asked: dict[str, Any]) -> bytes:
+    return _bytes(asked, ("string", "encoding"))
 
 
 def _first(headers: Headers) -> str:
     return next((value for name, value in headers if name == "content-type"), "")
+
+
+def _layout(sent: bytes) -> str:
+    """The word for the layout of a JSON document; none where it is compact, or where no word fits."""
+    return str(response_bodies.write(sent, "application/json")[0].get("format", ""))
 
 
 def _headers(value: Any) -> Headers:
@@ -227,7 +243,7 @@ def _bytes(message: dict[str, Any], keys: tuple[str, ...] = ()) -> bytes:
 def _dumped(value: Any, key: str) -> bytes:
     # As the serializers that take the JSON out put it back in for vcrpy: `json.dumps(value)`.
     try:
-        return json_bytes(value, "spaced+ascii")
+        return response_bodies.json_bytes(value, "spaced+ascii")
     except (TypeError, ValueError):
         raise ValueError(f"{key}: expected a value that JSON has") from None
 

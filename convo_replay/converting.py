@@ -1,0 +1,127 @@
+"""vcrpy's cassettes ↔ ours: read, sanitized like a recording, gated like any save, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from convo_replay import keeping
+from convo_replay.cassette import Cassette, UnknownKeys, Written, create, dump, load, vcrpy, vcrpy_writing
+from convo_replay.errors import CassetteError, LeakFound
+from convo_replay.exchange import Blob, Exchange
+from convo_replay.redaction import Redactor, leaks, leaks_in_text
+
+SUFFIXES = ("", ".json", ".yaml", ".yml")
+"""Of files that are taken for cassettes in a folder: one that cannot be read is an error there."""
+
+
+def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
+    """Writes a cassette in the other format: vcrpy's as ours, ours as vcrpy's.
+
+    Args:
+        sanitize: `on`, or `off`, outside a git work tree only.
+
+    Returns:
+        what the other format has no place for, a line each.
+
+    Raises:
+        CassetteError: `src` is no cassette, `dst` is there already or cannot be written, or `sanitize` is off
+            inside a git work tree. Nothing is written then.
+        LeakFound: a secret would have reached the file; nothing is written.
+        ValueError: another word for `sanitize`.
+    """
+    if sanitize not in ("on", "off"):
+        raise ValueError(f"sanitize: expected 'on' or 'off', got {sanitize!r}")
+    if os.path.lexists(dst):
+        raise CassetteError(dst, "there is a file of this name already, which is not overwritten")
+    if sanitize == "off":
+        keeping.refuse_in_git(dst)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownKeys)  # they are named below, among what is left out
+        cassette = load(src)
+    if cassette.format == "vcrpy":
+        cassette = vcrpy.read(src.read_bytes(), str(src), layouts=True)
+    lost = [*_keys(cassette), *(vcrpy_writing.lost(cassette) if cassette.format == "convo" else _hashed(cassette))]
+    cassette = _portable(cassette)
+    redactor = Redactor(os.environ) if sanitize == "on" else None
+    if redactor is not None:
+        cassette = _sanitized(cassette, redactor)
+    written = dump(cassette) if cassette.format == "vcrpy" else Written(vcrpy_writing.dump(cassette))
+    if redactor is not None:
+        _gate(dst, written, cassette.exchanges, redactor)
+    create(dst, written)
+    return lost
+
+
+def _keys(cassette: Cassette) -> list[str]:
+    """Keys that are not of the file's format and stay behind, in one line."""
+    keys = list(cassette.extra)
+    for index, exchange in enumerate(cassette.exchanges):
+        for key, value in (exchange.extra or {}).items():
+            below = [f"{key}.{name}" for name in value] if key in ("request", "response") else [key]
+            keys += [f"exchanges[{index}].{name}" for name in below if name != "request.format"]
+    more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+    return [f"keys: {', '.join(keys[:5])}{more}"] if keys else []
+
+
+def _hashed(cassette: Cassette) -> list[str]:
+    return [
+        f"exchanges[{index}]: the request's body of {body.size} bytes, but for its hash"
+        for index, exchange in enumerate(cassette.exchanges)
+        if isinstance(body := exchange.request.body, Blob)
+    ]
+
+
+def _portable(cassette: Cassette) -> Cassette:
+    """What both formats have a place for; of other keys the layout of requests, which both bring back."""
+    to_vcrpy = cassette.format == "convo"
+    exchanges = [
+        replace(
+            exchange,
+            test="" if to_vcrpy else exchange.test,
+            extra={"request": {"format": layout}} if (layout := vcrpy_writing.layout(exchange)) else None,
+        )
+        for exchange in cassette.exchanges
+        if not to_vcrpy or vcrpy_writing.holds(exchange)
+    ]
+    return replace(cassette, extra={}, exchanges=exchanges)
+
+
+def _sanitized(cassette: Cassette, redactor: Redactor) -> Cassette:
+    """As a recording is: what a later exchange gave away is looked for in the earlier ones, too."""
+    redactor.reserve(cassette.exchanges)
+    exchanges: Sequence[Exchange] = cassette.exchanges
+    for _ in range(2):
+        exchanges = [redactor.exchange(exchange) for exchange in exchanges]
+    resendable = cassette.resendable and redactor.resendable
+    return replace(cassette, resendable=resendable, exchanges=list(exchanges))
+
+
+def _gate(path: Path, written: Written, exchanges: Sequence[Exchange], redactor: Redactor) -> None:
+    places = [*leaks(exchanges, redactor), *leaks_in_text(written.text, redactor)]
+    for name, data in written.blobs.items():
+        places += [(cls, name) for cls, _ in leaks_in_text(data, redactor)]
+    if places:
+        raise LeakFound(path, places)
+
+
+def pairs(src: Path, dst: Path) -> Iterator[tuple[Path, Path]]:
+    """Each file of a folder, with where it goes: the same place under `dst`, as `.yaml`; `src` itself if it is a file.
+
+    What is hidden is left out, and so are the blobs of our cassettes, which go with them.
+    """
+    if not src.is_dir():
+        yield src, dst
+        return
+    for file in sorted(src.rglob("*")):
+        below = file.relative_to(src)
+        if file.is_file() and not any(part.startswith(".") or part == "_blobs" for part in below.parts):
+            yield file, dst / (below.with_suffix(".yaml") if below.suffix == ".json" else below)
+
+
+def is_expected(src: Path, error: CassetteError) -> bool:
+    """Whether a file of a folder that could not be converted should have been; a file of another kind is only named."""
+    return src.suffix in SUFFIXES and not isinstance(error, vcrpy.NoCassette)
