@@ -26,7 +26,7 @@ from convo_replay.exchange import Exchange
 from convo_replay.transports import guard
 from convo_replay.transports.http1 import ResponseReader, SocketPlayed, Written, end_of, is_of_connecting
 from convo_replay.transports.playing import async_sleep
-from convo_replay.transports.routing import routed
+from convo_replay.transports.routing import may_be_ours, routed
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
@@ -36,7 +36,12 @@ async def connect(original: Callable[[], Awaitable[Any]], connector: Any, req: A
     """Stands in for `connector.connect(req, …)`, which is `original()`."""
     __tracebackhide__ = True
     headers = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in req.headers.items()]
-    found = routed(req.method, str(req.url), headers, await _body(req))
+    body = _known(req)
+    if body is None:
+        if not may_be_ours(req.method, str(req.url), headers):
+            return await original()  # a stream may wait for what the server answers
+        body = await _read(req)
+    found = routed(req.method, str(req.url), headers, body)
     if found is None:
         return await original()
     conversation, decision = found
@@ -45,17 +50,20 @@ async def connect(original: Callable[[], Awaitable[Any]], connector: Any, req: A
     return await _noted(original, decision, req.method)
 
 
-async def _body(req: Any) -> bytes:
-    """The body of a request, which can still be sent afterwards."""
+def _known(req: Any) -> bytes | None:
+    """The body of a request, where it is there already."""
     body = req.body
     if not body:
         return b""
     if isinstance(body, (bytes, bytearray)):
         return bytes(body)
-    if isinstance(body, payload.BytesPayload):
-        return bytes(body._value)
+    return bytes(body._value) if isinstance(body, payload.BytesPayload) else None
+
+
+async def _read(req: Any) -> bytes:
+    """The body of a request, which can still be sent afterwards."""
     collected = _Collected()
-    await body.write(collected)
+    await req.body.write(collected)
     data = bytes(collected.data)
     # `body` may be a property that would change the headers, which say already how this is sent.
     setattr(req, "_body" if "_body" in dir(type(req)) else "body", payload.BytesIOPayload(io.BytesIO(data)))

@@ -94,7 +94,7 @@ def install(patches: Patches, decide: Decide) -> Guard:
         for backend, owner in (("sync", "SyncBackend"), ("anyio", "AnyIOBackend"), ("trio", "TrioBackend")):
             wrap = guard.connect_tcp if backend == "sync" else guard.async_connect_tcp
             patches.when_imported(f"{core}._backends.{backend}", _put(patches, owner, wrap))
-    connection = unpatched_http_connection()
+    connection = unpatched("HTTPConnection")
     patches.put(connection, "putrequest", guard.putrequest)
     patches.put(connection, "connect", guard.connect)
 
@@ -126,12 +126,12 @@ def _put(patches: Patches, owner: str, wrap: Callable[[Any], Any]) -> Callable[[
     return when_imported
 
 
-def unpatched_http_connection() -> Any:
-    """`http.client.HTTPConnection`. While a vcrpy cassette is in use that name is vcrpy's own class."""
-    found = http.client.HTTPConnection
+def unpatched(name: str) -> Any:
+    """A connection class of `http.client`. While a vcrpy cassette is in use that name is vcrpy's own class."""
+    found = getattr(http.client, name)
     if found.__module__ == "http.client":
         return found
-    return getattr(sys.modules.get("vcr.patch"), "_HTTPConnection", found)
+    return getattr(sys.modules.get("vcr.patch"), f"_{name}", found)
 
 
 class Guard:

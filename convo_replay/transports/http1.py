@@ -126,15 +126,17 @@ class Written:
     """A recorded exchange as the bytes of a server.
 
     The head, then `chunk` of each of its chunks, then `last`. An event stream is one chunk of HTTP
-    for each event, and so is what did not come to its end: the missing last chunk says so.
+    for each event, and so is what did not come to its end: the missing last chunk says so. Only
+    where a body was shorter than announced it is announced so again: some clients take no notice.
     """
 
     def __init__(self, exchange: Exchange, method: str) -> None:
         head = exchange.head
         assert head is not None
         self._has_body = method.upper() != "HEAD" and head.status not in (204, 304)
-        self._is_chunked = self._has_body and (exchange.is_stream or exchange.end.kind != "complete")
-        self.head = _head_of(head, exchange, self._has_body, self._is_chunked)
+        announced = _announced(exchange)
+        self._is_chunked = self._has_body and announced is None
+        self.head = _head_of(head, announced, self._has_body)
         self.last = b"0\r\n\r\n" if self._is_chunked and exchange.end.kind == "complete" else b""
 
     def chunk(self, data: bytes) -> bytes:
@@ -143,15 +145,26 @@ class Written:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data
 
 
-def _head_of(head: Head, exchange: Exchange, has_body: bool, is_chunked: bool) -> bytes:
-    version = "HTTP/1.0" if head.http == "HTTP/1.0" and not is_chunked else "HTTP/1.1"
+def _announced(exchange: Exchange) -> int | None:
+    """The content-length, or `None` where the body comes in chunks of HTTP."""
+    size = len(exchange.body)
+    if exchange.end.kind == "complete":
+        return None if exchange.is_stream else size
+    expected = _EXPECTED.search(exchange.end.detail) if exchange.end.kind == "truncated" else None
+    return int(expected[1]) if expected and int(expected[1]) > size else None
+
+
+_EXPECTED = re.compile(r"received \d+ bytes, expected (\d+)")
+"""What h11, and so httpx, says of a body that is shorter than its content-length."""
+
+
+def _head_of(head: Head, announced: int | None, has_body: bool) -> bytes:
+    version = "HTTP/1.0" if head.http == "HTTP/1.0" and announced is not None else "HTTP/1.1"
     lines = [f"{version} {head.status} {head.reason or phrase(head.status)}"]
     framing = ("content-length", "transfer-encoding") if has_body else ("transfer-encoding",)
     lines += [f"{name}: {_NEWLINE.sub(' ', value)}" for name, value in head.headers if name not in framing]
-    if is_chunked:
-        lines.append("transfer-encoding: chunked")
-    elif has_body:
-        lines.append(f"content-length: {len(exchange.body)}")
+    if has_body:
+        lines.append("transfer-encoding: chunked" if announced is None else f"content-length: {announced}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 

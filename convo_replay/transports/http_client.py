@@ -20,10 +20,10 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from http.client import HTTPSConnection
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from convo_replay.bodies import LARGEST_JSON
 from convo_replay.call import Call
 from convo_replay.exchange import Exchange
 from convo_replay.nesting import current
@@ -40,11 +40,11 @@ _opening: ContextVar[bool] = ContextVar("convo_replay_opening", default=False)
 
 def install(patches: Patches, watch: guard.Guard) -> None:
     """Puts a `Line` under every connection on which a request begins, until `patches` is undone."""
-    base = guard.unpatched_http_connection()
+    base = guard.unpatched("HTTPConnection")
     patches.put(base, "putrequest", lambda original: _putrequest(original, watch))
     connect = functools.partial(_connect, watch=watch)
     patches.put(base, "connect", connect)
-    patches.put(_unpatched_https_connection(), "connect", connect)
+    patches.put(guard.unpatched("HTTPSConnection"), "connect", connect)
     for module, names in (
         ("urllib3.connection", ("HTTPConnection", "HTTPSConnection")),
         ("httplib2", ("HTTPConnectionWithTimeout", "HTTPSConnectionWithTimeout")),
@@ -55,12 +55,6 @@ def install(patches: Patches, watch: guard.Guard) -> None:
 def _install_in(module: ModuleType, *, names: tuple[str, ...], patches: Patches, connect: Any) -> None:
     for name in names:
         patches.put(getattr(module, name), "connect", connect)
-
-
-def _unpatched_https_connection() -> Any:
-    if HTTPSConnection.__module__ == "http.client":
-        return HTTPSConnection
-    return getattr(sys.modules.get("vcr.patch"), "_HTTPSConnection", HTTPSConnection)
 
 
 def _putrequest(original: Any, watch: guard.Guard) -> Any:
@@ -137,13 +131,23 @@ class Line:
             return
         self._written += data
         request.feed(bytes(data))
-        if request.is_complete or request.is_broken:
+        if request.is_complete or request.is_broken or self._is_large_and_not_ours(request):
             self._decide(request)
 
     def send(self, data: Any, *flags: Any) -> int:
         """As `sendall`; takes everything at once."""
         self.sendall(data, *flags)
         return len(data)
+
+    def _is_large_and_not_ours(self, request: RequestReader) -> bool:
+        """An upload that nobody claims is not held back to its end."""
+        from convo_replay.transports.routing import may_be_ours
+
+        head = request.head
+        if head is None or len(self._written) <= LARGEST_JSON:
+            return False
+        url = guard.url_of(self._connection, head.target.decode("latin-1"))
+        return not may_be_ours(head.method.decode(), url, head.headers.raw_items())
 
     def _decide(self, request: RequestReader) -> None:
         __tracebackhide__ = True
@@ -154,8 +158,7 @@ class Line:
         found, url = None, None
         if request.head is not None:
             url = guard.url_of(self._connection, request.head.target.decode("latin-1"))
-            method = request.head.method.decode("ascii")
-            found = routed(method, url, request.head.headers.raw_items(), bytes(request.body))
+            found = routed(request.head.method.decode(), url, request.head.headers.raw_items(), bytes(request.body))
         if found is None:
             self._watch.about_to_leave(self._connection, url)
             with guard.permitted():
@@ -292,7 +295,7 @@ def _of_library(error: OSError, connection: Any) -> Exception:
     ):
         return error
     known = urllib3.exceptions
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror) and hasattr(known, "NameResolutionError"):  # urllib3 2
         made = known.NameResolutionError(connection.host, connection, error)
     elif isinstance(error, TimeoutError):
         text = f"Connection to {connection.host} timed out. (connect timeout={connection.timeout})"

@@ -6,6 +6,7 @@ One function for all of these clients; each decision is the conversation's own (
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from convo_replay.call import Call
 from convo_replay.conversation import Conversation
@@ -14,6 +15,16 @@ from convo_replay.nesting import current
 from convo_replay.player import Play
 from convo_replay.transports import tokens
 from convo_replay.transports.httpx import LIBRARIES, _Library, _ours_to_explain, _text
+
+
+def may_be_ours(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request is claimed whatever its body is, which must be read first if so."""
+    conversation = current()
+    if conversation is None:
+        return False
+    with _ours_to_explain():
+        ours = _request(method, url, headers)
+        return not _leaves_http(ours) and (tokens.is_token_endpoint(method, url) or conversation.claims(ours))
 
 
 def routed(
@@ -28,18 +39,16 @@ def routed(
     if conversation is None:
         return None
     with _ours_to_explain():
-        named = tuple([(_text(name).lower(), _text(value)) for name, value in headers])
-        if any(name == "upgrade" for name, _ in named):
-            return None  # no HTTP from here on: a WebSocket
-        ours = Request(method, url, named)
+        ours = _request(method, url, headers)
+        if _leaves_http(ours):
+            return None
         if tokens.is_token_endpoint(method, url):
             if conversation.record != "none":
                 return None
             status, answered, content = tokens.synthetic(url)
             return conversation, Exchange(ours, (Head(status, answered), Chunk(0.0, content), End()))
         if body:
-            read = conversation.read_body(body, ours.header("content-type") or "")
-            ours = Request(method, url, named, read)
+            ours = replace(ours, body=conversation.read_body(body, ours.header("content-type") or ""))
         if not conversation.claims(ours):
             return None
         decision = conversation.decide(ours)
@@ -47,6 +56,14 @@ def routed(
         return conversation, decision.exchange
     decision.decode = _decoded
     return conversation, decision
+
+
+def _request(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
+    return Request(method, url, tuple([(_text(name).lower(), _text(value)) for name, value in headers]))
+
+
+def _leaves_http(request: Request) -> bool:
+    return request.header("upgrade") is not None  # a WebSocket
 
 
 def _decoded(head: Head, chunks: Sequence[Chunk]) -> tuple[list[Chunk], str | None]:

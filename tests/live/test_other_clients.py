@@ -101,17 +101,21 @@ def test_a_redirect_is_an_exchange_of_its_own(client, upstream: Upstream, casset
 
 
 def raised(call: Callable[[], Any]) -> str:
-    with pytest.raises(Exception) as error:
+    """The name of what was raised; empty where nothing was, as some clients take a short body for a whole one."""
+    try:
         call()
-    return type(error.value).__name__
+    except Exception as error:
+        return type(error).__name__
+    return ""
 
 
-@pytest.mark.parametrize("client", ["requests", "urllib3", "urllib", "http.client", "httplib2", "aiohttp"])
+@pytest.mark.parametrize("client", ["requests", "urllib3", "urllib", "http.client", "httplib2", "botocore", "aiohttp"])
 @pytest.mark.parametrize(("cut", "kind"), [("reset", "reset"), ("truncated", "truncated"), ("short", "truncated")])
 def test_what_broke_breaks_again(client, cut, kind, upstream: Upstream, cassette: Path):
     url = upstream.url(f"text,cut={cut},at=3", "/v1/messages")
     with use_cassette(cassette, record="once") as convo:
         recorded = raised(lambda: post(client, url, stream=True))
+    assert recorded or cut == "short"
     assert [exchange.end.kind for exchange in convo.exchanges] == [kind]
     assert convo.exchanges[0].body == upstream.log()[0].sent
     upstream.stop()
@@ -183,20 +187,21 @@ def test_each_event_reaches_the_caller_before_the_next_one_is_sent(read, upstrea
 def test_a_client_that_leaves_is_noted(leave, upstream: Upstream, cassette: Path):
     url = upstream.url("text,lock=leaving", "/v1/messages")
 
-    def read() -> bytes:
-        session = requests.Session()
+    def read(session: Any) -> tuple[bytes, Any]:
         got = session.post(url, json=body(stream=True), stream=True)
         line: bytes = next(got.iter_lines(chunk_size=1))
         if leave == "close":
             got.close()
-            session.close()
-        return line
+        return line, got
 
-    with use_cassette(cassette, record="once") as convo:
-        assert read() == b"event: message_start"
-    assert [exchange.end.kind for exchange in convo.exchanges] == ["cancelled"]
-    with use_cassette(cassette):
-        assert read() == b"event: message_start"
+    with requests.Session() as session:
+        with use_cassette(cassette, record="once") as convo:
+            line, got = read(session)
+        got.close()
+        assert line == b"event: message_start"
+        assert [exchange.end.kind for exchange in convo.exchanges] == ["cancelled"]
+        with use_cassette(cassette):
+            assert read(session)[0] == b"event: message_start"
 
 
 def test_a_task_that_is_cancelled_is_noted(upstream: Upstream, cassette: Path):

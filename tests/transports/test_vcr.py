@@ -282,6 +282,15 @@ def test_leaving_a_stream_is_no_failure(holding):
         assert next(got.iter_lines()) == b"event: tick"
 
 
+def test_the_pace_is_the_recorded_one_if_that_is_wanted(holding, monkeypatch):
+    slept: list[float] = []
+    monkeypatch.setattr("convo_replay.transports.playing.time.sleep", slept.append)
+    steps = (Head(200, SSE, 0.25), Chunk(0.5, EVENTS[0]), Chunk(2.0, EVENTS[1]), End("complete", 2.5))
+    with use_cassette(holding(Exchange(Request("GET", URL), steps)), timing="recorded"):
+        CLIENTS["http.client"]("GET", URL)
+    assert slept == [0.25, 0.25, 1.5, 0.5]
+
+
 # --- several at once ------------------------------------------------------------------------------
 
 
