@@ -8,6 +8,7 @@ saves at the end, after everything of ours has been taken back.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shlex
 import threading
@@ -89,7 +90,7 @@ class Conversation:
         self.owner = owner
         self.record: str = config.record
         self.budget = budget or Budget(config.max_requests)
-        self.rerecord = rerecord or self._rerecord_command()
+        self._rerecord = rerecord
         self.save_path = self.cassette_path
         """Where a recording goes; beside a cassette of vcrpy's, which is never written."""
         self.filters = filters
@@ -303,8 +304,7 @@ class Conversation:
         Args:
             named_only: only `intercept` counts (requests to mock and in-process transports).
         """
-        url = urlsplit(request.url)
-        host, port = url.hostname or "", url.port or {"https": 443, "http": 80}.get(url.scheme)
+        host, port = _address(request.url)
         if self._ignores(host, port, request) or self._passes(host, port, request):
             return False
         if self.filters is not None and self.filters.request(request) is None:
@@ -449,7 +449,11 @@ class Conversation:
     def _shown(self) -> str:
         return errors.shown_path(str(self.cassette_path))
 
-    def _rerecord_command(self) -> str:
+    @property
+    def rerecord(self) -> str:
+        """The command that records this cassette anew."""
+        if self._rerecord:
+            return self._rerecord
         if self.owner:
             return f"pytest {shlex.quote(self.owner)} --convo-record=rewrite"
         return f'use_cassette("{self._shown}", record="rewrite")'
@@ -489,6 +493,12 @@ class Conversation:
             return f"exchanges[{refusal.index}]"
         owner = refusal.nearest.test
         return f"turns[{len(turns(same_test)) - 1}]" + (f" of {owner}" if owner and owner != self.owner else "")
+
+
+@functools.lru_cache(256)
+def _address(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _without_query(url: str) -> str:

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from convo_replay.bodies import MESSAGE_KEYS, message_key
-from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
+from convo_replay.exchange import Binary, Blob, Body, Headers, Json, Request, Text
 from convo_replay.normalizing import normalized, parse_path, replaced
 from convo_replay.providers import providers
 from convo_replay.redaction.placeholders import classes_only, found
@@ -104,29 +104,15 @@ class Fingerprints:
         self._by_index = any(isinstance(path[0], int) for path, _ in self._history_paths)
         self._pieces: dict[tuple[int, int], tuple[Any, Piece]] = {}
         self._rests: dict[str, Piece] = {}
+        self._lines: dict[tuple[str, str, Headers], tuple[Any, Any, str, list[str]]] = {}
         self._last: dict[int, _Told] = {}
 
     def of(self, request: Request) -> Fingerprint:
         """The fingerprint of a redacted request."""
-        url = urlsplit(request.url)
-        host = url.netloc.rpartition("@")[2].lower()
-        line: list[str] = []
-        if "method" in self.match_on:
-            line.append(f"method {request.method.upper()}")
-        if "scheme" in self.match_on:
-            line.append(f"scheme {url.scheme}")
-        if "host" in self.match_on:
-            line.append(f"host {host}")
-        if "path" in self.match_on:
-            line.append(f"path {url.path or '/'}")
-        if "query" in self.match_on:
-            line.append(f"query {sorted(parse_qsl(url.query, keep_blank_values=True))}")
-        if "headers" in self.match_on:
-            line.append(f"headers {sorted(request.headers)}")
-        exact_line = classes_only("\n".join(line))
-        exact = _mix(exact_line)
-        loose = _mix(self._loose(exact_line))
-        placeholders = found(request.url)
+        exact, loose, host, placeholders = self._line(
+            request.method, request.url, request.headers if "headers" in self.match_on else ()
+        )
+        exact, loose, placeholders = exact.copy(), loose.copy(), list(placeholders)
         if "body" in self.match_on:
             rest, history = self._parts(request.body)
             exact.update(rest.exact)
@@ -138,6 +124,31 @@ class Fingerprints:
                 loose.update(told.loose.digest())
                 placeholders += told.placeholders
         return Fingerprint(loose.digest(), exact.digest(), host, tuple(placeholders))
+
+    def _line(self, method: str, address: str, headers: Headers) -> tuple[Any, Any, str, list[str]]:
+        """The hash states of all but the body, exact and loose, the host, and the URL's placeholders."""
+        known = self._lines.get((method, address, headers))
+        if known is not None:
+            return known
+        url = urlsplit(address)
+        host = url.netloc.rpartition("@")[2].lower()
+        line: list[str] = []
+        if "method" in self.match_on:
+            line.append(f"method {method.upper()}")
+        if "scheme" in self.match_on:
+            line.append(f"scheme {url.scheme}")
+        if "host" in self.match_on:
+            line.append(f"host {host}")
+        if "path" in self.match_on:
+            line.append(f"path {url.path or '/'}")
+        if "query" in self.match_on:
+            line.append(f"query {sorted(parse_qsl(url.query, keep_blank_values=True))}")
+        if "headers" in self.match_on:
+            line.append(f"headers {sorted(headers)}")
+        exact_line = classes_only("\n".join(line))
+        made = _mix(exact_line), _mix(self._loose(exact_line)), host, found(address)
+        self._lines[method, address, headers] = made
+        return made
 
     def pieces(self, request: Request) -> list[Piece]:
         """The hashed parts of a request's body: the rest first, then the history, one each."""
@@ -192,12 +203,12 @@ class Fingerprints:
     def _json(self, value: Any) -> tuple[Piece, list[Any]]:
         key = message_key(value)
         rest = {name: child for name, child in value.items() if name != key} if key else value
-        loose = rest
-        for path, replacement in self._rest_paths:
-            loose = replaced(loose, path, replacement)
         exact_text = canonical(rest)
         known = self._rests.get(exact_text)
         if known is None:
+            loose = rest
+            for path, replacement in self._rest_paths:
+                loose = replaced(loose, path, replacement)
             if isinstance(loose, dict) and self.preset:
                 named = {name: child for name, child in loose.items() if name in _UNNORMALIZED_KEYS}
                 others = {name: child for name, child in loose.items() if name not in _UNNORMALIZED_KEYS}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ..sse import Event
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[!-~]+\Z")
 _MARKS = ("-", ":", "=")
 # What a YAML block can hold on one line: printable, and no line break of Unicode's.
 _UNSAFE = re.compile("[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_LINE = re.compile(r"\+([0-9]{1,12}(?:\.[0-9]+)?) (\S+)(?: (.*))?\Z", re.DOTALL)
+_LINE = re.compile(r"^\+([0-9]{1,12}(?:\.[0-9]+)?) (\S+)(?: ([^\n]*))?$", re.MULTILINE)
 
 
 def framing_of(events: Sequence[Event]) -> str:
@@ -54,35 +54,30 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
     """
     if framing not in FRAMINGS:
         raise BadLine(0, f"framing is one of {' '.join(FRAMINGS[1:])}")
+    found: list[tuple[str, str, str]] = _LINE.findall(text)
+    if len(found) != text.count("\n") + (text[-1:] not in ("", "\n")):
+        lines = text.split("\n")
+        wrong = next(index for index, line in enumerate(lines) if _LINE.fullmatch(line) is None)
+        raise BadLine(wrong, "expected `+SECONDS NAME DATA`")
     made: list[tuple[int, bytes]] = []
     at = head
-    for index, line in enumerate(_lines(text)):
-        match = _LINE.match(line)
-        if match is None:
-            raise BadLine(index, "expected `+SECONDS NAME DATA`")
-        seconds, name, data = match.groups()
-        at += _milliseconds(seconds)
+    passed: dict[str, int] = {}
+    for seconds, name, data in found:
+        step = passed.get(seconds)
+        if step is None:
+            step = passed[seconds] = _milliseconds(seconds)
+        at += step
         if name == "=":
             try:
-                raw = json.loads(data or "")
+                raw = json.loads(data)
                 made.append((at, raw.encode("utf-8")))
             except (ValueError, AttributeError):
-                raise BadLine(index, "after `=` expected the raw text as a JSON string") from None
+                raise BadLine(len(made), "after `=` expected the raw text as a JSON string") from None
         else:
-            if data is None and name != ":":
-                raise BadLine(index, "expected data after the name")
-            made.append((at, _raw(name, data or "", framing)))
+            if not data and name != ":":
+                raise BadLine(len(made), "expected data after the name")
+            made.append((at, _raw(name, data, framing)))
     return made
-
-
-def _lines(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        end = text.find("\n", start)
-        if end < 0:
-            end = len(text)
-        yield text[start:end]
-        start = end + 1
 
 
 class BadLine(ValueError):
@@ -99,6 +94,8 @@ def _milliseconds(seconds: str) -> int:
 
 
 def _raw(name: str, data: str, framing: str) -> bytes:
+    if not framing and name not in _MARKS:
+        return f"event: {name}\ndata: {data}\n\n".encode()
     eol = "\r\n" if framing == "crlf" else "\n"
     sep = ":" if framing == "nospace" else ": "
     if name == ":":

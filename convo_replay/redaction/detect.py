@@ -9,6 +9,7 @@ number 123.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 from bisect import bisect_right
@@ -104,7 +105,7 @@ class Detector:
     def known(self, text: str) -> list[Finding]:
         """The known values in `text`, in any of their forms; may touch placeholders."""
         if self._literals is None:
-            self._literals = _Literals(self._forms)
+            self._literals = _literals(tuple(self._forms))
         return [self._known(text, start, form) for start, form in self._literals.find(text)]
 
     def _known(self, text: str, start: int, form: str) -> Finding:
@@ -158,11 +159,17 @@ class _Literals:
                     yield match.start(), match[0]
 
 
+@functools.lru_cache(32)  # test after test knows the same keys
+def _literals(literals: tuple[str, ...]) -> _Literals:
+    return _Literals(literals)
+
+
 def _any_of(literals: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, literals))) if literals else None
 
 
-def forms(value: str) -> list[str]:
+@functools.lru_cache(256)
+def forms(value: str) -> tuple[str, ...]:
     """How `value` may be written: as it is, in JSON strings once and twice escaped, percent-encoded, in base64."""
     written = [value]
     for ascii_only in (False, True):
@@ -171,21 +178,22 @@ def forms(value: str) -> list[str]:
         written += [once, twice, once.replace("/", "\\/")]
     data = value.encode("utf-8", "surrogatepass")
     written += [quote(data, safe=""), quote(data), quote_plus(data), *encoded_forms(value)]
-    return list(dict.fromkeys(written))
+    return tuple(dict.fromkeys(written))
 
 
-def encoded_forms(value: str) -> list[str]:
+@functools.lru_cache(256)
+def encoded_forms(value: str) -> tuple[str, ...]:
     """How `value` shows in base64: at one of three bit offsets, without characters it shares with its neighbours."""
     data = value.encode("utf-8", "surrogatepass")
     if len(data) < 6:
-        return []
-    written = []
+        return ()
+    written: list[str] = []
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + data).decode()
         whole = (before + len(data)) * 8 // 6
         inner = encoded[-(-before * 8 // 6) : whole]
         written += [inner, inner.replace("+", "-").replace("/", "_")]
-    return written
+    return tuple(written)
 
 
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")

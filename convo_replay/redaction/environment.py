@@ -49,6 +49,17 @@ def credentials(environ: Mapping[str, str]) -> Iterator[str]:
             yield value
 
 
+_last: tuple[Mapping[str, str], tuple[str, ...]] = ({}, ())
+
+
+def found_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """`credentials`, remembered: from one test to the next the environment stays as it is."""
+    global _last
+    if environ != _last[0]:
+        _last = (dict(environ), tuple(credentials(environ)))
+    return _last[1]
+
+
 def is_credential(name: str, value: str) -> bool:
     """Whether a value under a telling name is a secret, and no path, URL, word, number or stand-in."""
     if len(value) < LEAST or STAND_IN in value or _URL.match(value) or _PATH.match(value):

@@ -37,7 +37,7 @@ from convo_replay.exchange import (
 )
 from convo_replay.redaction import environment, headers, placeholders, responses, urls
 from convo_replay.redaction.detect import Secret
-from convo_replay.redaction.values import Values
+from convo_replay.redaction.values import SHORT, Values
 from convo_replay.standins import STAND_IN
 
 _SMALL = 1024
@@ -100,7 +100,7 @@ class Redactor:
         """The credential-like values of an environment are secrets from now on; those known before stay."""
         if environ != self._environ:
             self._environ = environ
-            for value in environment.credentials(environ):
+            for value in environment.found_in(environ):
                 self.learn(value, "env")
 
     def learn_request(self, request: Request) -> None:
@@ -269,7 +269,9 @@ class Redactor:
         digests: dict[int, bytes] = {}
         for key, held in value.items():
             for item in held[len(told.get(key, ())) :] if isinstance(held, list) else [held]:
-                if isinstance(item, (str, dict, list)) and id(item) not in self._own:
+                if isinstance(item, str) and len(item) <= SHORT:
+                    self._values.sight(item)
+                elif isinstance(item, (str, dict, list)) and id(item) not in self._own:
                     digests[id(item)] = _digest(item, self._values.sight)
         made: dict[str, Any] = {}
         changed = False
@@ -298,6 +300,9 @@ class Redactor:
         return out
 
     def _remembered(self, item: Any, digests: Mapping[int, bytes]) -> Any:
+        if isinstance(item, str) and len(item) <= SHORT:
+            out = self._values.string(item)
+            return out if out is item else self._interned.setdefault(_digest(out), out)
         if not isinstance(item, (str, dict, list)) or id(item) in self._own:
             return item
         digest = digests[id(item)]

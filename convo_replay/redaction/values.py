@@ -13,7 +13,8 @@ from typing import Any
 from convo_replay.redaction import opaque, placeholders, streams
 from convo_replay.redaction.detect import Detector, Secret
 
-_SHORT = 64
+SHORT = 64
+"""Characters of a text that is searched once and then remembered by itself."""
 _MOST_CLEAN = 50_000
 _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found then stays for the gate
 
@@ -56,7 +57,7 @@ class Values:
             if not found:
                 break
             text = _replaced(text, found)
-        if len(text) <= _SHORT and len(self._clean) < _MOST_CLEAN and self.probe is None:
+        if len(text) <= SHORT and len(self._clean) < _MOST_CLEAN and self.probe is None:
             self._clean.add(text)
         return text
 

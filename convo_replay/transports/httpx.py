@@ -14,6 +14,7 @@ ahead. The four skins (sync and async, record and play) only translate: every de
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -44,7 +45,7 @@ def install(patches: Patches) -> None:
 
 
 def _install_in(module: ModuleType, patches: Patches) -> None:
-    library = _Library(module)
+    library = _library(module)
     if module.__name__ != library.name:
         return  # an alias of the other one, which is patched under its own name
     if hasattr(module.Client, "_transport_for_url") and hasattr(module.AsyncClient, "_transport_for_url"):
@@ -86,6 +87,11 @@ def outside(scheme: str, host: str, port: int | None, url: str | None) -> ConvoF
     return None if conversation is None else conversation.outside(scheme, host, port, url)
 
 
+@functools.cache
+def _library(module: ModuleType) -> _Library:
+    return _Library(module)
+
+
 class _Library:
     """One of the two modules, with what replay needs of it."""
 
@@ -105,7 +111,7 @@ class _Library:
 
     def request(self, request: Any, conversation: Conversation) -> tuple[Request, bool]:
         """Ours of theirs, and whether its body is known already."""
-        headers = tuple([(_text(name).lower(), _text(value)) for name, value in request.headers.raw])
+        headers = tuple([_HEADERS.get(pair) or _header(*pair) for pair in request.headers.raw])
         content = getattr(request, "_content", None)
         if content is None and isinstance(request.stream, self.module.ByteStream):
             content = request.read()
@@ -152,6 +158,17 @@ class _Library:
 
 def _stream_class(base: Any, mixin: type[Any]) -> Any:
     return type(mixin.__name__, (mixin, base), {})
+
+
+_HEADERS: dict[tuple[bytes, bytes], tuple[str, str]] = {}
+"""Header fields as they came and as text: a client sends the same ones with every request."""
+
+
+def _header(name: bytes, value: bytes) -> tuple[str, str]:
+    if len(_HEADERS) > 1000:
+        _HEADERS.clear()
+    made = _HEADERS[name, value] = (_text(name).lower(), _text(value))
+    return made
 
 
 def _text(raw: bytes) -> str:

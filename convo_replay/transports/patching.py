@@ -65,6 +65,20 @@ class _Patch:
         vars(gate)["_convo_patch"] = self
         return gate
 
+    def renew(self, target: Any, name: str) -> bool:
+        """Puts the same gate in place again, if nobody has replaced the original meanwhile."""
+        if self.live or self.target is not target or self.name != name:
+            return False
+        if vars(target).get(name, _ABSENT) is not self.was:
+            return False
+        if self.was is _ABSENT:
+            inherited = inspect.getattr_static(target, self.name, _ABSENT)
+            if getattr(inherited, "__func__", inherited) is not self.original:
+                return False
+        self.live = True
+        setattr(target, self.name, self.installed)
+        return True
+
     def undo(self) -> None:
         self.live = False
         if vars(self.target).get(self.name, _ABSENT) is not self.installed:
@@ -96,19 +110,26 @@ class Patches:
         self._install = install
         self._holders = 0
         self._done: list[_Patch] = []
+        self._made: list[_Patch] = []
 
     def put(self, target: Any, name: str, make_replacement: Callable[[Any], Any]) -> None:
         """Replace `target.name` by what `make_replacement(original)` returns.
 
         `target` is a module or a class (or an object with a `__dict__`). `original` is the plain
         function, also of static and class methods. A function stays callable after `undo()` and is
-        then the original; anything else is put in place as it is.
+        then the original; anything else is put in place as it is. What was made once is put in place
+        again the next time, as long as the original is the same.
 
         Raises:
             AttributeError: there is no such attribute; nothing is changed.
         """
         with _lock:
-            self._done.append(_Patch(target, name, make_replacement))
+            place = len(self._done)
+            before = self._made[place] if place < len(self._made) else None
+            if before is None or not before.renew(target, name):
+                before = _Patch(target, name, make_replacement)
+                self._made[place : place + 1] = [before]
+            self._done.append(before)
 
     def when_imported(self, module_name: str, callback: Callable[[ModuleType], None]) -> None:
         """Call `callback(module)`: now if the module is imported, else right after it is, until `undo()`.
@@ -177,10 +198,13 @@ class _ImportHook(importlib.abc.MetaPathFinder):
 
     def watch(self, name: str, owner: Patches, callback: Callable[[ModuleType], None]) -> None:
         with _lock:
+            module = sys.modules.get(name)
+            if module is not None and not getattr(module.__spec__, "_initializing", False):
+                callback(module)
+                return
             self._waiting.setdefault(name, []).append((owner, callback))
             if self not in sys.meta_path:
                 sys.meta_path.insert(0, self)
-            module = sys.modules.get(name)
         if module is None:
             return
         if getattr(module.__spec__, "_initializing", False):

@@ -10,6 +10,7 @@ last nor replace the real one.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ _METADATA = {
 }
 
 
+@functools.lru_cache(256)
 def is_token_endpoint(method: str, url: str) -> bool:
     """Whether a request fetches credentials rather than calls an API."""
     host, path = _host_and_path(url)
