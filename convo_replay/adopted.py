@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vcr.errors import UnhandledHTTPRequestError
 from vcr.record_mode import RecordMode
 
 from convo_replay.call import Call
+from convo_replay.cassette import Cassette, load
 from convo_replay.config import Config
 from convo_replay.conversation import Budget, Conversation
 from convo_replay.errors import CassetteError, ConvoFailure
@@ -48,11 +50,18 @@ class AdoptedConversation(Conversation):
             rerecord=rerecord,
             filters=adopted.filters,
             also=[path for path in also if path.exists()],
-            load=adopted.load,
+            load=self._read,
         )
         self.adopted = adopted
         self.notes += adopted.notes
         self.notes += [f"{owner}: @pytest.mark.vcr: there is no {path}" for path in also if not path.exists()]
+
+    def _read(self, path: Path) -> Cassette:
+        cassette = (self.adopted.load or load)(path)
+        if path in self.also:
+            # Whoever recorded them: they count as the test's, or `once` would record again what is there.
+            cassette = replace(cassette, exchanges=[replace(each, test="") for each in cassette.exchanges])
+        return cassette
 
     def load(self) -> None:
         filters = self.adopted.filters
@@ -63,7 +72,7 @@ class AdoptedConversation(Conversation):
                 super().load()
             except FilterError as error:
                 assert self.cassette_path is not None
-                raise CassetteError(self.cassette_path, str(error)) from error
+                raise CassetteError(self.cassette_path, str(error)) from None
 
     def claims(self, request: Request, *, named_only: bool = False) -> bool:
         # Transports that reach no network answer for themselves: a test client, a mock.

@@ -134,7 +134,7 @@ def adopts_vcr(config: pytest.Config) -> bool:
     """
     try:
         return bool(config.getini("convo_adopt_vcr"))
-    except ValueError as error:
+    except (ValueError, pytest.UsageError) as error:
         raise pytest.UsageError(f"{config.inipath or '-o'}: convo_adopt_vcr: expected true or false: {error}") from None
 
 

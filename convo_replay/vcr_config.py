@@ -65,6 +65,7 @@ REFUSED = {
 }
 """Settings that would mean something else here, with what to do instead."""
 
+MODES = ("none", "once", "new_episodes", "all", "rewrite")
 MAX_NAME = 255
 """Characters of a file name: what pytest-recording falls back to where the system does not say."""
 
@@ -140,7 +141,7 @@ def adopt(
     for key, instead in REFUSED.items():
         if settings.get(key):
             raise ValueError(_refusal(said[key], key, instead))
-    asked = settings.get("record_mode", record)
+    asked = _mode(settings.get("record_mode", record), said.get("record_mode", "record_mode"))
     mode = "new_episodes" if asked == "rewrite" else asked  # vcrpy does not know it
     suffix = f".{settings['serializer']}" if "serializer" in settings else ".yaml"
     with _said_in(said):
@@ -158,10 +159,7 @@ def adopt(
     for key, instead in REFUSED.items():
         if key != "persister" and found.get(key):
             raise ValueError(_refusal(_HOOK, key, instead))
-    if found["record_mode"] is RecordMode.ANY:
-        raise ValueError(
-            _refusal(said.get("record_mode", _HOOK), "record_mode='any'", "say none, once or new_episodes")
-        )
+    effective = _mode(found["record_mode"], _HOOK)
     names, functions = _matchers(found["match_on"])
     filters = VcrFilters(
         found["before_record_request"] if _says(engine, settings, _REQUEST_FILTERS) else None,
@@ -173,7 +171,7 @@ def adopt(
         filters.firsts = _Firsts(match_on)
     return Adopted(
         path=Path(found["path_transformer"](_shortened(name, settings.get("serializer", ".yaml")))),
-        record="rewrite" if asked == "rewrite" and found["record_mode"] == mode else found["record_mode"].value,
+        record=asked if effective == mode else effective,
         match_on=match_on,
         repeats=repeats,
         filters=filters if filters.does_anything or functions else None,
@@ -191,6 +189,13 @@ _RESPONSE_FILTERS = ("before_record_response",)  # bodies are decoded anyway
 _HOOK = "pytest_recording_configure"
 
 
+def _mode(value: Any, where: str) -> str:
+    mode = str(value.value if isinstance(value, RecordMode) else value)
+    if mode not in MODES:
+        raise ValueError(f"{where}: record_mode: expected one of {' '.join(MODES)}, got {mode!r}")
+    return mode
+
+
 def _says(engine: Any, settings: Mapping[str, Any], names: Sequence[str]) -> bool:
     return any(settings.get(name, getattr(engine, name, None)) for name in names)
 
@@ -206,7 +211,7 @@ def _said_in(said: Mapping[str, str]) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error.args[0] if error.args else error)
-        words = {"serializer": "serializer", "record_mode": "record_mode", "matcher": "match_on"}
+        words = {"serializer": "serializer", "matcher": "match_on"}
         key = next((key for word, key in words.items() if word in reason.lower()), "")
         raise ValueError(f"{said.get(key, _HOOK)}: {key and f'{key}: '}{reason}") from error
 

@@ -20,9 +20,10 @@ def block_network(request: pytest.FixtureRequest, record_mode: str, vcr_markers:
     """No connection leaves a test marked `block_network`, or any with `--block-network`, unless it records."""
     marker = request.node.get_closest_marker("block_network")
     if marker is not None and (marker.args or list(marker.kwargs) not in ([], ["allowed_hosts"])):
-        raise pytest.UsageError(
+        pytest.fail(
             "Invalid arguments to `block_network`. It accepts only the following keyword arguments: "
-            f"`allowed_hosts`. Got args: {marker.args!r}; kwargs: {marker.kwargs!r}"
+            f"`allowed_hosts`. Got args: {marker.args!r}; kwargs: {marker.kwargs!r}",
+            pytrace=False,
         )
     if marker is None and not request.config.getoption("--block-network"):
         yield
@@ -45,6 +46,7 @@ def vcr(
     disable_recording: bool,
 ) -> Iterator[Any]:
     """The cassette of a test marked `vcr`; otherwise None."""
+    __tracebackhide__ = True
     if disable_recording or not vcr_markers:
         yield None
         return

@@ -56,7 +56,7 @@ def default_cassette_name(request: pytest.FixtureRequest) -> str:
     marker = request.node.get_closest_marker("default_cassette")
     if marker is not None:
         if not marker.args:
-            raise pytest.UsageError("@pytest.mark.default_cassette: expected the cassette's name as its argument")
+            pytest.fail("@pytest.mark.default_cassette: expected the cassette's name as its argument", pytrace=False)
         return str(marker.args[0])
     name = f"{request.cls.__name__}.{request.node.name}" if request.cls else request.node.name
     return "".join("-" if char in _RESERVED else char for char in name)
