@@ -9,12 +9,15 @@ are read once, at the first question, and asked before the built-in ones.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, cast
 
 from convo_replay import sse
 from convo_replay.exchange import Exchange, Request
+from convo_replay.providers import wire
 from convo_replay.providers.reply import Reply, ToolUse, Usage
 
 __all__ = ["Provider", "Reply", "ToolUse", "Usage", "find", "providers"]
@@ -28,7 +31,11 @@ BUILT_IN = {
 
 
 class Provider(Protocol):
-    """One wire format. Every method takes a request or exchange as it was sent, or redacted."""
+    """One wire format. Every method takes a request or exchange as it was sent, or redacted, and raises nothing.
+
+    One of another package that raises all the same fails the request with its name, where it is asked about
+    a request; an answer or an event that it cannot read counts as one without an end, so that no recording is lost.
+    """
 
     @property
     def name(self) -> str:
@@ -89,6 +96,50 @@ def find(request: Request) -> Provider | None:
     return next((provider for provider in known if provider.claims(request)), None)
 
 
+class _Outside:
+    """A provider of another package: what it raises says whose it is, and costs no recording."""
+
+    def __init__(self, provider: Provider, said: str) -> None:
+        self._provider = provider
+        self._said = said
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    def claims(self, request: Request) -> bool:
+        return self._asked(self._provider.claims, request)
+
+    def generates(self, request: Request) -> bool:
+        return self._asked(self._provider.generates, request)
+
+    def ends(self, event: sse.Event) -> bool:
+        try:
+            return self._provider.ends(event)
+        except Exception as error:
+            warnings.warn(f"provider {self._said}: ends() raised {error!r}", RuntimeWarning, stacklevel=2)
+            return False
+
+    def reply(self, exchange: Exchange) -> Reply:
+        try:
+            reply: Any = self._provider.reply(exchange)
+            wrong = "" if isinstance(reply, Reply) else f"returned {type(reply).__name__}, expected Reply"
+        except Exception as error:
+            wrong = f"raised {error!r}"
+        return Reply(error={"message": f"provider {self._said}: reply() {wrong}"}) if wrong else reply
+
+    def _asked(self, method: Callable[[Request], bool], request: Request) -> bool:
+        try:
+            return method(request)
+        except Exception as error:
+            # Without its text, which may quote the request: that is not redacted yet.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            raise RuntimeError(
+                f"provider {self._said}: {method.__name__}() raised {type(error).__name__} at {frame.filename}:"
+                f"{frame.lineno} for {request.method} {wire.address(request)[1]}; it is asked about every request: "
+                "fix or uninstall it"
+            ) from None
+
+
 def _load(point: EntryPoint) -> Provider:
     said = f"{point.name} = {point.value}" + (f" (of {point.dist.name})" if point.dist else "")
     try:
@@ -99,7 +150,7 @@ def _load(point: EntryPoint) -> Provider:
     if isinstance(loaded, type) or missing:
         wrong = f"it has no {', '.join(missing)}" if missing else "it is a class, not an instance of it"
         raise RuntimeError(f"entry point {GROUP}: {said} is no Provider: {wrong}")
-    return cast(Provider, loaded)
+    return cast(Provider, loaded if point.module.startswith(__name__ + ".") else _Outside(loaded, said))
 
 
 _MEMBERS = (

@@ -166,8 +166,8 @@ class Anthropic:
     name = "anthropic"
     history = "messages"
     terminal_events = frozenset({"message_stop", "error"})
-    volatile_paths = ("metadata.user_id",)
-    secret_paths = ("mcp_servers[*].authorization_token",)
+    volatile_paths: tuple[str, ...] = ("metadata.user_id",)
+    secret_paths: tuple[str, ...] = ("mcp_servers[*].authorization_token",)
     error_bodies: Mapping[int, Mapping[str, Any]] = {
         status: {"type": "error", "error": {"type": kind, "message": text}, "request_id": None}
         for status, (kind, text) in _ERRORS.items()

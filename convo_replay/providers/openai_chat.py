@@ -130,7 +130,7 @@ class OpenAIChat:
     name = "openai_chat"
     history = "messages"
     terminal_events = frozenset({_DONE})
-    volatile_paths = ("user", "safety_identifier", "prompt_cache_key")
+    volatile_paths: tuple[str, ...] = ("user", "safety_identifier", "prompt_cache_key")
     secret_paths: tuple[str, ...] = ()
     error_bodies: Mapping[int, Mapping[str, Any]] = {
         status: {"error": {"message": text, "type": kind, "param": None, "code": code}}
