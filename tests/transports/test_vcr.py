@@ -107,9 +107,9 @@ def test_a_recorded_answer_is_given(client, answer, holding):
 
 @every_client
 def test_a_head_has_no_body(client, holding):
-    with use_cassette(holding(answered(method="HEAD", headers=(("etag", '"x"'),)))):
+    with use_cassette(holding(answered(method="HEAD", headers=(("etag", '"x"'), ("content-length", "42"))))):
         got = client("HEAD", URL)
-    assert (got.status, got.body, got.header("etag")) == (200, b"", ['"x"'])
+    assert (got.status, got.body, got.header("etag"), got.header("content-length")) == (200, b"", ['"x"'], ["42"])
 
 
 @every_client
