@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from syrupy.extensions.amber import AmberSnapshotExtension
 
 import upstream
-from convo_replay import Exchange, use_cassette
+from convo_replay import Exchange, LeakFound, nesting, use_cassette
 from convo_replay.cassette import update
 from convo_replay.cassette.model import Cassette, stored
 from convo_replay.exchange import Chunk, End, EndKind, Head, Json, Request
@@ -418,6 +418,27 @@ def test_a_recording_has_the_text_of_its_replays(keep: tuple[str, ...], tmp_path
     assert ("attempt 0: 529 Overloaded" in recorded) is bool(keep)
     assert "count_tokens" not in recorded
     assert "  → user: My key is redacted-anthropic-key\n" in recorded
+
+
+def test_what_the_gate_keeps_from_the_cassette_reaches_no_snapshot(tmp_path: Path) -> None:
+    key = "sk-ant-api03-" + "Ex4mple" * 5
+
+    def with_key(exchange: Exchange) -> Exchange:
+        return replace(exchange, request=replace(exchange.request, body=Json({"messages": [user(key)]})))
+
+    def run(client: httpx.Client) -> None:
+        ask(client, HI)
+        convo = nesting.current()
+        assert convo is not None
+        with pytest.raises(LeakFound) as raised:
+            str(Transcript(convo))
+        assert key not in str(raised.value)
+        seen.append("anthropic-key" in str(raised.value))
+
+    seen: list[bool] = []
+    with pytest.raises(LeakFound):
+        conversation(tmp_path / "a.yaml", run, record="once", before_record=[with_key])
+    assert seen == [True]
 
 
 def test_what_is_added_to_a_recording_has_the_text_of_its_replays(tmp_path: Path) -> None:

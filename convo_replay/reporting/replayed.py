@@ -12,14 +12,20 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from convo_replay import keeping
+from convo_replay.errors import LeakFound
 from convo_replay.exchange import Exchange
+from convo_replay.redaction import leaks
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
 
 
 def replayed(conversation: Conversation) -> list[Exchange]:
-    """The exchanges so far: live ones as they will be saved, played ones in the order of their recording."""
+    """The exchanges so far: live ones as they will be saved, played ones in the order of their recording.
+
+    Raises:
+        LeakFound: what is recorded will not be saved, because it would hold a secret; nor may a snapshot.
+    """
     with conversation.lock:
         finished, live = list(conversation._finished), dict(conversation._recorded)
     player, redactor, config = conversation._player, conversation._redactor, conversation.config
@@ -31,6 +37,9 @@ def replayed(conversation: Conversation) -> list[Exchange]:
             through = keeping.through([exchange], config.before_record) if id(exchange) in kept else []
             # To the second, as in the file: turns are told apart by it.
             finished[slot] = next((replace(one, recorded=f"{one.recorded[:19]}Z") for one in through), None)
+        found = leaks([one for slot in sorted(live) if (one := finished[slot])], redactor)
+        if found and config.sanitize == "on":
+            raise LeakFound(conversation.save_path, found)
     places = {id(exchange): index for index, exchange in enumerate(player.exchanges)} if player else {}
     return as_recorded([exchange for exchange in finished if exchange is not None], places)
 
