@@ -24,9 +24,17 @@ from convo_replay.config import Config
 from convo_replay.conversation import Budget, Conversation
 from convo_replay.errors import CassetteError, ConvoFailure
 from convo_replay.exchange import Exchange, Request
+from convo_replay.matching import Fingerprint, Fingerprints
 from convo_replay.player import Play
 from convo_replay.vcr_config import Adopted, FilterError
 from convo_replay.vcr_messages import VcrRequest, vcr_response
+
+
+class _WithoutHost(Fingerprints):
+    """vcrpy plays what matches in recorded order; we would prefer what was asked of the same host."""
+
+    def of(self, request: Request) -> Fingerprint:
+        return replace(super().of(request), host="")
 
 
 class AdoptedConversation(Conversation):
@@ -53,6 +61,7 @@ class AdoptedConversation(Conversation):
             load=self._read,
         )
         self.adopted = adopted
+        self._fingerprints = _WithoutHost(config.match_on, config.normalize)
         self.notes += adopted.notes
         self.notes += [f"{owner}: @pytest.mark.vcr: there is no {path}" for path in also if not path.exists()]
 

@@ -160,6 +160,10 @@ def adopt(
         if key != "persister" and found.get(key):
             raise ValueError(_refusal(_HOOK, key, instead))
     effective = _mode(found["record_mode"], _HOOK)
+    notes = list(_without_effect(said))
+    is_known = found["serializer"] in unchanged[1].values()
+    if not is_known and effective != "none":
+        notes.append(f"{_HOOK}: register_serializer: cassettes are read with it; a recording is one of ours")
     names, functions = _matchers(found["match_on"])
     filters = VcrFilters(
         found["before_record_request"] if _says(engine, settings, _REQUEST_FILTERS) else None,
@@ -176,8 +180,8 @@ def adopt(
         repeats=repeats,
         filters=filters if filters.does_anything or functions else None,
         functions=tuple(found["match_on"]),
-        load=None if found["serializer"] in unchanged[1].values() else partial(_loaded, found["serializer"]),
-        notes=tuple(_without_effect(said)),
+        load=None if is_known else partial(_loaded, found["serializer"]),
+        notes=tuple(notes),
     )
 
 
