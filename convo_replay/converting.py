@@ -44,9 +44,11 @@ def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
         cassette = load(src)
     if cassette.format == "vcrpy":
         cassette = vcrpy.read(src.read_bytes(), str(src), layouts=True)
+        if sanitize == "on":
+            _refuse_unread(src, cassette)
     lost = [*_keys(cassette), *(vcrpy_writing.lost(cassette) if cassette.format == "convo" else _hashed(cassette))]
     cassette = _portable(cassette)
-    redactor = Redactor(os.environ) if sanitize == "on" else None
+    redactor = Redactor(dict(os.environ)) if sanitize == "on" else None
     if redactor is not None:
         cassette = _sanitized(cassette, redactor)
     written = dump(cassette) if cassette.format == "vcrpy" else Written(vcrpy_writing.dump(cassette))
@@ -54,6 +56,15 @@ def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
         _gate(dst, written, cassette.exchanges, redactor)
     create(dst, written)
     return lost
+
+
+def _refuse_unread(src: Path, cassette: Cassette) -> None:
+    for index, exchange in enumerate(cassette.exchanges):
+        encoding = exchange.header("content-encoding")
+        if encoding is not None:
+            need = {"br": "brotli", "zstd": "zstandard"}.get(encoding, encoding)
+            reason = f"compressed ({encoding}), and what cannot be read cannot be sanitized; install {need}"
+            raise CassetteError(src, f"interactions[{index}].response: {reason}")
 
 
 def _keys(cassette: Cassette) -> list[str]:

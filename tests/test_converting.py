@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,18 @@ def test_what_cannot_be_read_makes_nothing(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(CassetteError, match=r"src\.yaml"):
         convert(src, tmp_path / "dst.yaml")
     assert not (tmp_path / "dst.yaml").exists()
+
+
+def test_what_cannot_be_read_is_not_sanitized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("brotli", "brotlicffi"):
+        monkeypatch.setitem(sys.modules, name, None)
+    item = interaction(answer=b"\x0b\x02\x80hello\x03")
+    item["response"]["headers"]["Content-Encoding"] = ["br"]
+    src = vcr_file(tmp_path / "src.yaml", interaction(), item)
+    with pytest.raises(CassetteError, match=r"interactions\[1\]\.response: compressed \(br\), .*; install brotli"):
+        convert(src, tmp_path / "dst.yaml")
+    convert(src, tmp_path / "dst.yaml", sanitize="off")
+    assert load(tmp_path / "dst.yaml").exchanges[1].steps == load(src).exchanges[1].steps
 
 
 def test_another_word_for_sanitize(tmp_path: Path) -> None:

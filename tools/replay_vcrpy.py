@@ -196,6 +196,8 @@ def true_reason(one: Recorded) -> str:
     """Why an exchange cannot come back as recorded, where that is as it should be; else nothing."""
     if is_token_endpoint(one.method, one.url):
         return "a token endpoint: answered with a synthetic token, never with a recorded one"
+    if httpx2.URL(one.url).scheme not in ("http", "https"):
+        return f"no URL that could be asked for: {one.url!r}"
     return ""
 
 

@@ -18,6 +18,10 @@ class Undecodable(ValueError):
     """A body is compressed and broken. Its text is the decoder's, as a client that reads the body would see it."""
 
 
+class NoDecoder(ValueError):
+    """A body is compressed, and the module that would unpack it is not installed."""
+
+
 def decoded(data: bytes, encodings: Sequence[str], limit: int = MAX_BODY) -> bytes:
     """The body of a message with these `content-encoding` headers; as it is where they are stale.
 
@@ -26,7 +30,8 @@ def decoded(data: bytes, encodings: Sequence[str], limit: int = MAX_BODY) -> byt
 
     Raises:
         Undecodable: it is broken.
-        ValueError: it unpacks to more than `limit`, or needs a decoder that is not installed.
+        NoDecoder: it needs a decoder that is not installed.
+        ValueError: it unpacks to more than `limit`.
     """
     for word in reversed(",".join(encodings).lower().split(",")):
         unpack = _DECODERS.get(word.strip())
@@ -102,7 +107,7 @@ def _by_module(data: bytes, limit: int, names: Sequence[str]) -> bytes:
             return bytes(module.decompress(data))
         except Exception as error:  # each library has errors of its own
             raise Undecodable(str(error)) from None
-    raise ValueError(f"a compressed body; install one of {' '.join(names)} to read it")
+    raise NoDecoder(f"a compressed body; install one of {' '.join(names)} to read it")
 
 
 _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {

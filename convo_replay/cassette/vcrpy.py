@@ -1,8 +1,8 @@
 """vcrpy's cassettes, YAML and JSON, as exchanges.
 
 They hold what the client library saw: bodies that may still be compressed (or say so and are not), values of a few
-Python types in tags, no times, and no way to say that a stream broke. What other recorders write alike is named and
-refused, not guessed at.
+Python types in tags, no times, and no way to say that a stream broke. Bodies are decoded here; one in `br` or `zstd`
+stays as it is, with its header, where no decoder is installed. What other recorders write is named, not guessed at.
 
 Beside vcrpy's own keys those of common serializers are read: `parsed_body` holds a JSON body by value, `base64_string`
 any body. So are its older forms: `status_code` and `content` (httpx before vcrpy 6), headers as pairs (tornado), and
@@ -285,15 +285,18 @@ def _steps(response: dict[str, Any], document: Document, line: int | None) -> tu
         raise ValueError("status: expected an HTTP status")
     headers = _headers(response.get("headers"))
     encodings = [value for name, value in headers if name == "content-encoding"]
-    raw, end = _bytes(response), End()
+    raw, end, undone = _bytes(response), End(), {"transfer-encoding", "content-encoding"}
     try:
         data = content_encoding.decoded(raw, encodings, min(content_encoding.MAX_BODY, max(document.room, 0)))
     except content_encoding.Undecodable as error:  # the client that recorded it could not read it either
         data, end = b"", End("undecodable", detail=str(error))
+    except content_encoding.NoDecoder:  # it stays for the client to read, with the header that says how
+        data = raw
+        undone.remove("content-encoding")
     if data is not raw:
         document.take(len(data), line)
-    # The body is decoded now; what described the encoded one would be wrong.
-    headers = tuple([pair for pair in headers if pair[0] not in ("content-encoding", "transfer-encoding")])
+    # What described the encoded body would be wrong now.
+    headers = tuple([pair for pair in headers if pair[0] not in undone])
     if data:
         headers = tuple([(name, str(len(data)) if name == "content-length" else value) for name, value in headers])
     version = response.get("http_version")
