@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ from convo_replay.explaining import explain
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
-from convo_replay.redaction import Redactor
+from convo_replay.redaction import Redactor, environment
 from convo_replay.sources import Filters, Load
 from convo_replay.sse import split
 from convo_replay.turns import Turn, turns, usage
@@ -118,6 +117,8 @@ class Conversation:
         self._in_flight: dict[int, Call] = {}
         self._reader = BodyReader()
         self._recorded: dict[int, Exchange] = {}
+        self._redacted_at = 0
+        """What the redactor knew when it had redacted the first of these."""
         self._turns: tuple[int, list[Turn]] = (0, [])
         self._standins = standins.StandIns()
         self._intercepts = hosts(config.intercept)
@@ -174,7 +175,7 @@ class Conversation:
                     keeping.refuse_in_git(self.cassette_path)
                 found = sources.read(self.cassette_path, self.also, self.filters, self._load_file)
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
-            self._redactor = Redactor(self._environment(), self.config.secrets)
+            self._redactor = Redactor(environment.current(), self.config.secrets)
             self._redactor.reserve(exchanges)
             self._player = Player(
                 exchanges,
@@ -184,10 +185,6 @@ class Conversation:
                 matchers=[matcher for matcher in self.config.match_on if not isinstance(matcher, str)],
                 repeats=self.config.repeats,
             )
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if standins.STAND_IN not in value}
 
     def _prepare(self) -> None:
         if self._opened:
@@ -253,9 +250,10 @@ class Conversation:
             return
         recorded = [self._recorded[slot] for slot in sorted(self._recorded)]
         if self.config.sanitize == "on" and self._redactor is not None:
-            # A key that was learned in a later turn may stand in an earlier one.
-            self._redactor.learn_environment(self._environment())
-            recorded = [self._redactor.exchange(exchange) for exchange in recorded]
+            self._redactor.learn_environment(environment.current())
+            if self._redactor.generation != self._redacted_at:
+                # A key that was learned in a later turn may stand in an earlier one.
+                recorded = [self._redactor.exchange(exchange) for exchange in recorded]
         recorded = keeping.kept(recorded, keep=self.config.keep)
         assert self._redactor is not None
         redactor = None if self.config.sanitize == "off" else self._redactor
@@ -362,7 +360,7 @@ class Conversation:
         assert self._player is not None
         assert self._redactor is not None
         if self.record != "none":
-            self._redactor.learn_environment(self._environment())  # a test may set a key on its way
+            self._redactor.learn_environment(environment.current())  # a test may set a key on its way
         sent = request
         if self.filters is not None:
             self._redactor.learn_request(request)  # before a filter takes a key out that stands in the body, too
@@ -413,6 +411,8 @@ class Conversation:
         exchange = replace(exchange, request=request, steps=self._finish_line(request, steps))
         self._finished[call.slot] = exchange
         self._recorded[call.slot] = exchange
+        if len(self._recorded) == 1:
+            self._redacted_at = self._redactor.generation
 
     def dropped(self, call: Call) -> None:
         """A call turned out not to be one (the conversation's lock is held)."""

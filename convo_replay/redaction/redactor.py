@@ -98,7 +98,7 @@ class Redactor:
 
     def learn_environment(self, environ: Mapping[str, str]) -> None:
         """The credential-like values of an environment are secrets from now on; those known before stay."""
-        if environ != self._environ:
+        if environ is not self._environ and environ != self._environ:
             self._environ = environ
             for value in environment.found_in(environ):
                 self.learn(value, "env")
