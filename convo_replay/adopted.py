@@ -62,15 +62,20 @@ class AdoptedConversation(Conversation):
         )
         self.adopted = adopted
         self._fingerprints = _WithoutHost(config.match_on, config.normalize)
+        if adopted.filters is not None:
+            adopted.filters.redact = self._redacted
         self.notes += adopted.notes
         self.notes += [f"{owner}: @pytest.mark.vcr: there is no {path}" for path in also if not path.exists()]
 
     def _read(self, path: Path) -> Cassette:
         cassette = (self.adopted.load or load)(path)
+        exchanges = cassette.exchanges
         if path in self.also:
             # Whoever recorded them: they count as the test's, or `once` would record again what is there.
-            cassette = replace(cassette, exchanges=[replace(each, test="") for each in cassette.exchanges])
-        return cassette
+            exchanges = [replace(each, test="") for each in exchanges]
+        if cassette.format == "convo" and self.adopted.filters is not None:
+            self.adopted.filters.of_ours(exchanges)
+        return replace(cassette, exchanges=exchanges)
 
     def load(self) -> None:
         filters = self.adopted.filters

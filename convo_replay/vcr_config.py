@@ -16,7 +16,7 @@ import hashlib
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -172,7 +172,7 @@ def adopt(
     match_on = (*names, *((_Matcher(functions, filters),) if functions else ()))
     repeats = bool(found["allow_playback_repeats"])
     if repeats:
-        filters.firsts = _Firsts(match_on)
+        filters.firsts = _Firsts(names, functions)
     return Adopted(
         path=Path(found["path_transformer"](_shortened(name, settings.get("serializer", ".yaml")))),
         record=asked if effective == mode else effective,
@@ -296,46 +296,48 @@ class _Matcher:
     """vcrpy's functions as one callable of `match_on`.
 
     They compare what vcrpy would: the filtered request, before redaction, with one that a cassette of vcrpy's
-    holds. One that we recorded is redacted, and compared with the redacted request.
+    holds. One of ours holds it redacted, so there both are compared redacted, placeholders by their class.
     """
 
     def __init__(self, functions: Sequence[Callable[..., Any]], filters: VcrFilters) -> None:
         self._functions = functions
         self._filters = filters
-        self._known: dict[int, tuple[Request, VcrRequest, VcrRequest]] = {}
+        self._known: dict[int, tuple[Request, VcrRequest]] = {}
         self.__name__ = " ".join(function.__name__ for function in functions)
 
     def __call__(self, recorded: Request, sent: Request) -> bool:
-        _, known, known_by_class = self._of(recorded)
-        asked = self._filters.asked
-        if asked is not None and matchers.requests_match(asked, known, self._functions):
-            return True
-        return bool(matchers.requests_match(VcrRequest(sent, classes_only), known_by_class, self._functions))
-
-    def _of(self, recorded: Request) -> tuple[Request, VcrRequest, VcrRequest]:
-        made = self._known.get(id(recorded))
-        if made is None or made[0] is not recorded:
-            made = self._known[id(recorded)] = (recorded, VcrRequest(recorded), VcrRequest(recorded, classes_only))
-        return made
+        redacted = self._filters.is_redacted(recorded)
+        asked = VcrRequest(sent, classes_only) if redacted else self._filters.asked or VcrRequest(sent)
+        held, known = self._known.get(id(recorded), (None, None))
+        if held is not recorded:
+            # Filtered anew, it may hold what is redacted at its place.
+            known = VcrRequest(self._filters.redact(recorded), classes_only) if redacted else VcrRequest(recorded)
+            self._known[id(recorded)] = recorded, known
+        return bool(matchers.requests_match(asked, known, self._functions))
 
 
 class _Firsts:
     """Which of several equal exchanges vcrpy plays where it may repeat: always the first."""
 
-    def __init__(self, match_on: Sequence[str | Callable[..., Any]]) -> None:
-        self._fingerprints = Fingerprints(match_on, ())
-        self._callables = [matcher for matcher in match_on if not isinstance(matcher, str)]
-        self._seen: dict[bytes, list[Request]] = {}
+    def __init__(self, names: Sequence[str], functions: Sequence[Callable[..., Any]]) -> None:
+        self._fingerprints = Fingerprints(names, ())
+        self._functions = functions
+        self._seen: dict[bytes, list[VcrRequest]] = {}
 
     def is_first(self, request: Request) -> bool:
+        made = VcrRequest(request)
         alike = self._seen.setdefault(self._fingerprints.of(request).loose, [])
-        if any(all(matcher(known, request) for matcher in self._callables) for known in alike):
+        if any(matchers.requests_match(made, known, self._functions) for known in alike):
             return False
-        alike.append(request)
+        alike.append(made)
         return True
 
 
 # --- filtering -------------------------------------------------------------------------------------
+
+
+def _unchanged(request: Request) -> Request:
+    return request
 
 
 @dataclass(slots=True)
@@ -346,12 +348,15 @@ class VcrFilters:
         before_request: `vcr.request.Request -> vcr.request.Request | None`; `None` where nothing is filtered.
         before_response: `dict -> dict | None`; `None` where nothing is filtered.
         firsts: where set, loaded exchanges that equal an earlier one are dropped.
+        redact: the redacted form of a request.
     """
 
     before_request: Callable[[Any], Any] | None = None
     before_response: Callable[[Any], Any] | None = None
     firsts: _Firsts | None = None
+    redact: Callable[[Request], Request] = _unchanged
     _sent: threading.local = field(default_factory=threading.local, init=False)
+    _redacted: dict[int, Request] = field(default_factory=dict, init=False)
     _loading: bool = field(default=False, init=False)
 
     @property
@@ -372,6 +377,14 @@ class VcrFilters:
         finally:
             self._loading = False
 
+    def of_ours(self, exchanges: Iterable[Exchange]) -> None:
+        """These exchanges are of a cassette of ours: their requests are redacted."""
+        self._redacted.update({id(exchange.request): exchange.request for exchange in exchanges})
+
+    def is_redacted(self, request: Request) -> bool:
+        """Whether a loaded request is of a cassette of ours."""
+        return id(request) in self._redacted
+
     def request(self, request: Request) -> Request | None:
         """The filtered request; `None` where it is left to the network.
 
@@ -388,16 +401,18 @@ class VcrFilters:
         Raises:
             FilterError: a callable raised.
         """
+        ours = self._loading and self.is_redacted(exchange.request)
         try:
             made = self._exchange(exchange)
         except FilterError:
-            if not (self._loading and exchange.test):
+            if not ours:
                 raise
-            # We recorded it, so it went through them then; a file of ours holds fewer headers than they saw.
-            made = exchange
-        if made is None or not self._loading or self.firsts is None or self.firsts.is_first(made.request):
+            made = exchange  # it went through them when we recorded it, and holds fewer headers than they saw
+        if made is None or not self._loading:
             return made
-        return None
+        if ours:
+            self.of_ours([made])
+        return made if self.firsts is None or self.firsts.is_first(made.request) else None
 
     def _exchange(self, exchange: Exchange) -> Exchange | None:
         request = self._request(exchange.request)
