@@ -19,8 +19,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from filelock import FileLock, SoftFileLock, Timeout
-
 from ..errors import CassetteError
 from . import plain_yaml, reading, vcrpy, writing, yaml_reader
 from .model import Cassette, Written
@@ -264,6 +262,8 @@ def rescue(path: str | os.PathLike[str], cassette: Cassette, reason: str) -> Cas
 @contextlib.contextmanager
 def _locked(real: Path) -> Iterator[None]:
     """Holds the lock of a cassette; between processes and between threads."""
+    from filelock import FileLock, SoftFileLock, Timeout  # here, as replay needs none
+
     key = hashlib.sha256(os.fsencode(os.path.normcase(real))).hexdigest()[:32]
     try:
         file = _lock_folder() / f"{key}.lock"

@@ -13,13 +13,12 @@ keys. A file of vcrpy is resolved by PyYAML's own YAML 1.1 rules, as vcrpy would
 from __future__ import annotations
 
 import base64
+import functools
 import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import yaml
 
 from ..errors import CassetteError
 
@@ -69,7 +68,9 @@ def events_of(data: bytes) -> Any:
     try:
         from yaml._yaml import CParser
     except ImportError:
-        return yaml.SafeLoader(data)
+        from yaml import SafeLoader
+
+        return SafeLoader(data)
     return CParser(data)
 
 
@@ -104,6 +105,8 @@ def read(data: bytes, path: str, *, yaml11: bool = False, tags: Mapping[str, Tag
     guard_bytes(data, path)
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise CassetteError(path, "not a text file: not UTF-8", 1)
+    import yaml  # here, as most cassettes are read without
+
     try:
         parser = events_of(data)
         return _compose(parser, Document(None, path, room(len(data))), yaml11, tags or {})
@@ -148,6 +151,8 @@ def room(size: int) -> int:
 
 
 def _compose(parser: Any, document: Document, yaml11: bool, tags: Mapping[str, Tag]) -> Document:
+    import yaml
+
     path = document.path
     anchors: dict[str, tuple[Any, int, int]] = {}  # value, nodes in it with aliases expanded, height
     strings: dict[str, str] = {}
@@ -313,15 +318,19 @@ def resolve(text: str) -> Any:
     return text
 
 
-_yaml11 = yaml.SafeLoader("")
+@functools.cache
+def _yaml11() -> Any:
+    import yaml
+
+    return yaml.SafeLoader(""), yaml.ScalarNode
 
 
 def _resolve_yaml11(text: str) -> Any:
-    tag = _yaml11.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    loader, ScalarNode = _yaml11()
+    tag = loader.resolve(ScalarNode, text, (True, False))
     if tag in (_STR, _CORE + "value", _CORE + "merge", _CORE + "timestamp"):
         return text
-    node = yaml.ScalarNode(tag, text)
-    return _yaml11.yaml_constructors[tag](_yaml11, node)
+    return loader.yaml_constructors[tag](loader, ScalarNode(tag, text))
 
 
 _CORE_TAGS: dict[str, Tag] = {
