@@ -11,7 +11,7 @@ from pathlib import Path
 from convo_replay import keeping
 from convo_replay.cassette import Cassette, UnknownKeys, Written, create, dump, load, vcrpy, vcrpy_writing
 from convo_replay.errors import CassetteError, LeakFound
-from convo_replay.exchange import Blob, Exchange
+from convo_replay.exchange import Exchange
 from convo_replay.redaction import Redactor, leaks, leaks_in_text
 
 SUFFIXES = ("", ".json", ".yaml", ".yml")
@@ -80,9 +80,9 @@ def _keys(cassette: Cassette) -> list[str]:
 
 def _hashed(cassette: Cassette) -> list[str]:
     return [
-        f"exchanges[{index}]: the request's body of {body.size} bytes, but for its hash"
+        f"exchanges[{index}]: the body of the request, but for its hash"
         for index, exchange in enumerate(cassette.exchanges)
-        if isinstance(body := exchange.request.body, Blob)
+        if (body := exchange.request.body) is not None and vcrpy_writing.request_bytes(body) is None
     ]
 
 

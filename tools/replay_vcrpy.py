@@ -253,6 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 folders[_folder(root, file)].append(replay(file, recorded, options.seed))
     for file in foreign:
         print(f"no cassette of vcrpy's: {file}")
+    if not folders:
+        parser.error(f"no cassette of vcrpy's under {', '.join(map(str, options.paths))}")
     return _report(folders)
 
 

@@ -66,12 +66,17 @@ def read(data: bytes, path: str, *, layouts: bool = False) -> Cassette:
 def _json(data: bytes, path: str) -> Document | None:
     """The value of a JSON file; `None` where YAML in braces may still be meant."""
     yaml_reader.guard_bytes(data, path)
-    depth = nodes = 0
+    depth = nodes = at = 0
+    line, lines = 1, []
+    inside = False
     for match in _JSON_TOKEN.finditer(data):
         token = match[0][:1]
         if token in b"[{":
             depth += 1
             nodes += 1
+            if inside and depth == 3:
+                line, at = line + data.count(b"\n", at, match.start()), match.start()
+                lines.append(line)
             if depth > yaml_reader.MAX_DEPTH:
                 line = data.count(b"\n", 0, match.start()) + 1
                 raise CassetteError(path, f"nested deeper than {yaml_reader.MAX_DEPTH} levels", line)
@@ -79,12 +84,18 @@ def _json(data: bytes, path: str) -> Document | None:
             depth -= 1
         elif token == b",":
             nodes += 1
+        elif depth == 1:
+            inside = match[0] == b'"interactions"'
         if nodes > yaml_reader.MAX_NODES:
             raise CassetteError(path, f"more than {yaml_reader.MAX_NODES:,} values")
     try:
-        return Document(json.loads(data.decode("utf-8-sig")), path, yaml_reader.room(len(data)))
+        value = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
+    document = Document(value, path, yaml_reader.room(len(data)))
+    if isinstance(value, dict) and isinstance(value.get("interactions"), list):
+        document.lines[id(value["interactions"])] = lines
+    return document
 
 
 _JSON_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)

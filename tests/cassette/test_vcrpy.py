@@ -171,7 +171,7 @@ def test_what_has_no_decoder_stays_for_the_client(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_bomb_is_refused() -> None:
-    body = gzip.compress(bytes(60 << 20), mtime=0)
+    body = gzip.compress(bytes(42 << 20), 1, mtime=0)
     with pytest.raises(CassetteError, match=r"interactions\[0\].*unpacks to more than"):
         loads(_file({"headers": {"content-encoding": ["gzip"]}, "body": {"string": body}}), "vcr.yaml")
 
@@ -183,6 +183,17 @@ def test_the_json_serializer() -> None:
             exchange = _read(mark + json.dumps(value, indent=indent).encode())
             assert exchange.body == "😀".encode()
             assert exchange.request.body == Text("a")
+
+
+def test_an_error_in_json_names_the_line() -> None:
+    good = {"request": {"method": "GET", "uri": "u"}, "response": {"status": 200}}
+    value = {"metadata": [{}, {}], "interactions": [good, {**good, "response": {}}], "version": 1}
+    text = json.dumps(value, indent=1)
+    with pytest.raises(CassetteError, match=r"interactions\[1\]\.response: status") as caught:
+        loads(text.encode(), "vcr.json")
+    assert caught.value.line is not None
+    assert text.splitlines()[caught.value.line - 1].strip() == "{"
+    assert '"response": {}' in "".join(text.splitlines()[caught.value.line : caught.value.line + 6])
 
 
 HEADERS = [
@@ -400,7 +411,7 @@ def test_a_lone_surrogate_is_named() -> None:
 
 @corpus.needs_corpus
 def test_published_cassettes_hold_what_their_index_says() -> None:
-    for row in corpus.index("vcrpy-yaml"):
+    for row in corpus.index("vcrpy-yaml")[::3]:
         exchanges = loads(corpus.read(row), row["path"]).exchanges
         assert len(exchanges) == len(row["exchanges"]), row["path"]
         for exchange, listed in zip(exchanges, row["exchanges"], strict=True):

@@ -114,6 +114,17 @@ def test_what_does_not_load_is_named(run: Run, tmp_path: Path, good: str, bad: s
     assert str(tmp_path / "good.yaml") not in out
 
 
+@pytest.mark.parametrize("name", ["empty", "missing"])
+def test_where_there_is_no_cassette_nothing_is_proved(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / name)
+    assert stopped.value.code == 2
+    assert "no cassette of vcrpy's under" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("wrong", ["status", "body", "headers", "missing"])
 def test_what_comes_back_otherwise_is_named(
     run: Run, tool: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
@@ -155,9 +166,9 @@ def _message(number: int, status: int) -> dict[str, Any]:
 
 @corpus.needs_corpus
 def test_published_cassettes_are_replayed(tool: dict[str, Any]) -> None:
-    """All of them where CONVO_CORPUS_ALL is set, every sixth otherwise."""
+    """All of them where CONVO_CORPUS_ALL is set, every twelfth otherwise."""
     assert corpus.CORPUS is not None
-    rows = corpus.index("vcrpy-yaml")[:: 1 if os.environ.get("CONVO_CORPUS_ALL") else 6]
+    rows = corpus.index("vcrpy-yaml")[:: 1 if os.environ.get("CONVO_CORPUS_ALL") else 12]
     explained = 0
     for row in rows:
         path = corpus.CORPUS / row["path"]
