@@ -31,7 +31,7 @@ from convo_replay.exchange import Chunk, Exchange, Request
 from convo_replay.providers import Provider, Reply, Usage, find, wire
 
 _RETRIED = frozenset({401, 403, 408, 409, 429})
-_WHOLE_SECONDS = 1.0  # what `Exchange.recorded` leaves open where it has no fraction
+_MILLISECONDS, _WHOLE_SECONDS = 0.001, 1.0  # what `Exchange.recorded` leaves open, with a fraction and without
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ def _overlap(before: Exchange, after: Exchange) -> bool:
     began, begins = _moment(before), _moment(after)
     if began is None or begins is None:
         return False
-    exact = began.microsecond or begins.microsecond
-    return (begins - began).total_seconds() + (0.0 if exact else _WHOLE_SECONDS) < before.end.at
+    cut_off = _MILLISECONDS if began.microsecond or begins.microsecond else _WHOLE_SECONDS
+    return (begins - began).total_seconds() + cut_off < before.end.at
 
 
 def _moment(exchange: Exchange) -> datetime | None:

@@ -149,6 +149,12 @@ def test_an_attempt_does_not_begin_before_the_last_one_ended() -> None:
     assert [len(turn.attempts) for turn in turns([slow, meanwhile, after])] == [2, 1]
 
 
+def test_a_retry_within_the_same_millisecond_is_one() -> None:
+    refused = exchange(outcome(529, took=0.0009), recorded="2026-11-22T10:00:00.012Z")
+    at_once = exchange(GOOD, recorded="2026-11-22T10:00:00.012Z")
+    assert [len(turn.attempts) for turn in turns([refused, at_once])] == [2]
+
+
 def test_one_at_a_time_is_all_at_once() -> None:
     calls = [exchange(steps, words) for words in "abc" for steps in (outcome(429), outcome(None, end="reset"), GOOD)]
     grouper = Grouper()

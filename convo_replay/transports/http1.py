@@ -17,7 +17,7 @@ import h11
 
 from convo_replay.call import Call
 from convo_replay.exchange import End, EndKind, Exchange, Head
-from convo_replay.transports.httpx import _text
+from convo_replay.transports.httpx import header_text
 from convo_replay.transports.playing import Played
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ class ResponseReader:
                 return
 
     def _head(self, event: h11.Response) -> None:
-        reason, version = _text(event.reason), f"HTTP/{event.http_version.decode()}"
+        reason, version = header_text(event.reason), f"HTTP/{event.http_version.decode()}"
         self._call.head(
             event.status_code,
-            [(_text(name).lower(), _text(value)) for name, value in event.headers.raw_items()],
+            [(header_text(name).lower(), header_text(value)) for name, value in event.headers.raw_items()],
             reason if reason != phrase(event.status_code) else "",
             version if version != "HTTP/1.1" else "",
         )

@@ -45,7 +45,7 @@ def install(patches: Patches) -> None:
 
 
 def _install_in(module: ModuleType, patches: Patches) -> None:
-    library = _library(module)
+    library = library_of(module)
     if module.__name__ != library.name:
         return  # an alias of the other one, which is patched under its own name
     if hasattr(module.Client, "_transport_for_url") and hasattr(module.AsyncClient, "_transport_for_url"):
@@ -58,7 +58,7 @@ def _install_in(module: ModuleType, patches: Patches) -> None:
     patches.put(module.AsyncHTTPTransport, "handle_async_request", lambda original: _handling_async(original, library))
 
 
-def _choosing(original: Any, library: _Library, wrapper: type[Transport] | type[AsyncTransport]) -> Any:
+def _choosing(original: Any, library: Library, wrapper: type[Transport] | type[AsyncTransport]) -> Any:
     def transport_for_url(client: Any, url: Any) -> Any:
         inner = original(client, url)
         return inner if isinstance(inner, (Transport, AsyncTransport)) else wrapper(inner, library)
@@ -66,14 +66,14 @@ def _choosing(original: Any, library: _Library, wrapper: type[Transport] | type[
     return transport_for_url
 
 
-def _handling(original: Any, library: _Library) -> Any:
+def _handling(original: Any, library: Library) -> Any:
     def handle_request(transport: Any, request: Any) -> Any:
         return Transport(transport, library, send=lambda sent: original(transport, sent)).handle_request(request)
 
     return handle_request
 
 
-def _handling_async(original: Any, library: _Library) -> Any:
+def _handling_async(original: Any, library: Library) -> Any:
     async def handle_async_request(transport: Any, request: Any) -> Any:
         wrapped = AsyncTransport(transport, library, send=lambda sent: original(transport, sent))
         return await wrapped.handle_async_request(request)
@@ -88,11 +88,12 @@ def outside(scheme: str, host: str, port: int | None, url: str | None) -> ConvoF
 
 
 @functools.cache
-def _library(module: ModuleType) -> _Library:
-    return _Library(module)
+def library_of(module: ModuleType) -> Library:
+    """What replay needs of httpx or httpx2, made once."""
+    return Library(module)
 
 
-class _Library:
+class Library:
     """One of the two modules, with what replay needs of it."""
 
     def __init__(self, module: ModuleType) -> None:
@@ -167,11 +168,12 @@ _HEADERS: dict[tuple[bytes, bytes], tuple[str, str]] = {}
 def _header(name: bytes, value: bytes) -> tuple[str, str]:
     if len(_HEADERS) > 1000:
         _HEADERS.clear()
-    made = _HEADERS[name, value] = (_text(name).lower(), _text(value))
+    made = _HEADERS[name, value] = (header_text(name).lower(), header_text(value))
     return made
 
 
-def _text(raw: bytes) -> str:
+def header_text(raw: bytes) -> str:
+    """A header's bytes as text: ASCII and UTF-8 as what they are, anything else as latin-1."""
     for encoding in ("ascii", "utf-8"):
         try:
             return raw.decode(encoding)
@@ -195,7 +197,7 @@ def _is_in_process(transport: Any) -> bool:
 class _Wrapped:
     """What both skins share: which of the ways a request goes."""
 
-    def __init__(self, inner: Any, library: _Library, send: Any = None) -> None:
+    def __init__(self, inner: Any, library: Library, send: Any = None) -> None:
         self.inner = inner
         self.library = library
         self._send = send
@@ -221,7 +223,7 @@ class _Wrapped:
 
 
 @contextlib.contextmanager
-def _ours_to_explain() -> Iterator[None]:
+def ours_to_explain() -> Iterator[None]:
     """A bug of ours, or of a user's callable, must not arrive as the SDK's "Connection error."."""
     try:
         yield
@@ -238,7 +240,7 @@ class Transport(_Wrapped):
     def handle_request(self, request: Any) -> Any:
         """The recorded answer, or the live one, noted as it goes by."""
         send = self._send or self.inner.handle_request
-        with _ours_to_explain():
+        with ours_to_explain():
             token, found = self._route(request)
         if token is not None:
             return token
@@ -247,7 +249,7 @@ class Transport(_Wrapped):
         conversation, ours, has_body = found
         if not has_body and conversation.needs_body():
             ours, has_body = _with_body(ours, request.read(), conversation), True
-        with _ours_to_explain():
+        with ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
             return self._play(decision.exchange, conversation)
@@ -286,7 +288,7 @@ class AsyncTransport(_Wrapped):
     async def handle_async_request(self, request: Any) -> Any:
         """The recorded answer, or the live one, noted as it goes by."""
         send = self._send or self.inner.handle_async_request
-        with _ours_to_explain():
+        with ours_to_explain():
             token, found = self._route(request)
         if token is not None:
             return token
@@ -295,7 +297,7 @@ class AsyncTransport(_Wrapped):
         conversation, ours, has_body = found
         if not has_body and conversation.needs_body():
             ours, has_body = _with_body(ours, await request.aread(), conversation), True
-        with _ours_to_explain():
+        with ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
             return await self._play(decision.exchange, conversation)
@@ -328,7 +330,7 @@ class AsyncTransport(_Wrapped):
         await self.inner.aclose()
 
 
-def _was_whole(call: Call, response: Any, library: _Library) -> bool:
+def _was_whole(call: Call, response: Any, library: Library) -> bool:
     """Notes the head; and the body too, where a transport answers with one that was read already."""
     reason = response.reason_phrase
     standard = library.module.codes.get_reason_phrase(response.status_code)

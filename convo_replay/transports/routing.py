@@ -14,7 +14,7 @@ from convo_replay.exchange import Chunk, End, Exchange, Head, Request
 from convo_replay.nesting import current
 from convo_replay.player import Play
 from convo_replay.transports import tokens
-from convo_replay.transports.httpx import LIBRARIES, _Library, _ours_to_explain, _text
+from convo_replay.transports.httpx import header_text, library_of, ours_to_explain
 
 
 def may_be_ours(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -22,7 +22,7 @@ def may_be_ours(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -
     conversation = current()
     if conversation is None:
         return False
-    with _ours_to_explain():
+    with ours_to_explain():
         ours = _request(method, url, headers)
         return not _leaves_http(ours) and (tokens.is_token_endpoint(method, url) or conversation.claims(ours))
 
@@ -38,7 +38,7 @@ def routed(
     conversation = current()
     if conversation is None:
         return None
-    with _ours_to_explain():
+    with ours_to_explain():
         ours = _request(method, url, headers)
         if _leaves_http(ours):
             return None
@@ -59,7 +59,7 @@ def routed(
 
 
 def _request(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -> Request:
-    return Request(method, url, tuple([(_text(name).lower(), _text(value)) for name, value in headers]))
+    return Request(method, url, tuple([(header_text(name).lower(), header_text(value)) for name, value in headers]))
 
 
 def _leaves_http(request: Request) -> bool:
@@ -71,5 +71,4 @@ def _decoded(head: Head, chunks: Sequence[Chunk]) -> tuple[list[Chunk], str | No
         return list(chunks), None
     import httpx
 
-    assert httpx.__name__ in dict(LIBRARIES)
-    return _Library(httpx).decode(head, chunks)
+    return library_of(httpx).decode(head, chunks)
