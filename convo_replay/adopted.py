@@ -94,8 +94,11 @@ class AdoptedConversation(Conversation):
             return False
         try:
             return super().claims(request)
-        except FilterError as error:
-            raise self.fail(ConvoFailure, str(error), error) from error
+        except FilterError:
+            return True  # the body of an upload may not be known yet; `decide` asks again
+
+    def needs_body(self) -> bool:
+        return self.filters is not None or super().needs_body()
 
     def decide(self, request: Request) -> Play | Call:
         try:

@@ -442,7 +442,7 @@ def _named(setting: str) -> Iterator[None]:
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)]
-        place = f" ({shown_path(own[-1].filename)}:{own[-1].lineno}, in {own[-1].name})" if own else ""
+        place = f" ({shown_path(own[0].filename)}:{own[0].lineno}, in {own[0].name})" if own else ""
         raise FilterError(f"{setting}{place}: {error!r}") from error
 
 

@@ -391,7 +391,7 @@ def test_callables_that_go_wrong_are_named(tmp_path, cassette_file):
     with pytest.raises(ConvoFailure, match=r"before_record_request \(.*test_vcr_config.py:\d+, in wrong\): KeyError"):
         conversation(tmp_path / "none.yaml", {"before_record_request": wrong}).decide(sent)
     with pytest.raises(ConvoFailure, match="returned int, expected vcr"):
-        conversation(tmp_path / "none.yaml", {"before_record_request": lambda request: 1}).claims(sent)
+        conversation(tmp_path / "none.yaml", {"before_record_request": lambda request: 1}).decide(sent)
     with pytest.raises(CassetteError, match=r"old\.\w+: before_record_response .*KeyError"):
         conversation(cassette_file, {"before_record_response": wrong})
     with pytest.raises(CassetteError, match="returned no response; expected a dict"):
