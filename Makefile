@@ -3,6 +3,7 @@
 
 PYTHON ?=
 VENV ?= .venv
+CORPUS ?= ../shared/corpus
 PYTEST_ARGS ?=
 
 ifeq ($(OS),Windows_NT)
@@ -14,13 +15,14 @@ endif
 STAMP := $(VENV)/.installed-dev
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: help test demo lint format bench wheel clean
+.PHONY: help test demo lint format corpus bench wheel clean
 
 help:
 	@echo "make test    the tests, in $(VENV)"
 	@echo "make demo    records a conversation, stops the upstream and replays it: no key, no network"
 	@echo "make lint    ruff and mypy"
-	@echo "make bench   side by side with the bare SDK and vcrpy"
+	@echo "make bench   side by side with the bare SDK, vcrpy, and cassetter where it is installed"
+	@echo "make corpus  replays every vcrpy cassette under CORPUS=$(CORPUS)"
 	@echo "make wheel   dist/*.whl"
 
 test: $(STAMP)
@@ -53,6 +55,10 @@ gateway: .venv-litellm/.installed
 	$(BIN)/python -m venv --clear .venv-litellm
 	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.106.2'
 	@touch $@
+
+# Every vcrpy cassette under CORPUS is loaded, and each request in it is sent and compared.
+corpus: $(STAMP)
+	$(BIN)/python tools/replay_vcrpy.py $(CORPUS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
