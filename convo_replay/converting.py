@@ -13,6 +13,7 @@ from convo_replay.cassette import Cassette, UnknownKeys, Written, create, dump, 
 from convo_replay.errors import CassetteError, LeakFound
 from convo_replay.exchange import Exchange
 from convo_replay.redaction import Redactor, leaks, leaks_in_text
+from convo_replay.transports.tokens import is_token_endpoint
 
 SUFFIXES = ("", ".json", ".yaml", ".yml")
 """Of files that are taken for cassettes in a folder: one that cannot be read is an error there."""
@@ -47,10 +48,11 @@ def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
         if sanitize == "on":
             _refuse_unread(src, cassette)
     lost = [*_keys(cassette), *(vcrpy_writing.lost(cassette) if cassette.format == "convo" else _hashed(cassette))]
-    cassette = _portable(cassette)
     redactor = Redactor(dict(os.environ)) if sanitize == "on" else None
     if redactor is not None:
+        lost += _token_endpoints(cassette)
         cassette = _sanitized(cassette, redactor)
+    cassette = _portable(cassette)
     written = dump(cassette) if cassette.format == "vcrpy" else Written(vcrpy_writing.dump(cassette))
     if redactor is not None:
         _gate(dst, written, cassette.exchanges, redactor)
@@ -86,6 +88,14 @@ def _hashed(cassette: Cassette) -> list[str]:
     ]
 
 
+def _token_endpoints(cassette: Cassette) -> list[str]:
+    return [
+        f"exchanges[{index}]: a token endpoint, which is never recorded, left out"
+        for index, exchange in enumerate(cassette.exchanges)
+        if is_token_endpoint(exchange.request.method, exchange.request.url)
+    ]
+
+
 def _portable(cassette: Cassette) -> Cassette:
     """What both formats have a place for; of other keys the layout of requests, which both bring back."""
     to_vcrpy = cassette.format == "convo"
@@ -108,7 +118,8 @@ def _sanitized(cassette: Cassette, redactor: Redactor) -> Cassette:
     for _ in range(2):
         exchanges = [redactor.exchange(exchange) for exchange in exchanges]
     resendable = cassette.resendable and redactor.resendable
-    return replace(cassette, resendable=resendable, exchanges=list(exchanges))
+    kept = [one for one in exchanges if not is_token_endpoint(one.request.method, one.request.url)]
+    return replace(cassette, resendable=resendable, exchanges=kept)
 
 
 def _gate(path: Path, written: Written, exchanges: Sequence[Exchange], redactor: Redactor) -> None:

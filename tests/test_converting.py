@@ -22,6 +22,7 @@ from convo_replay.converting import convert
 from convo_replay.errors import CassetteError, LeakFound
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 from convo_replay.redaction import Redactor, leaks, leaks_in_text
+from convo_replay.transports.tokens import is_token_endpoint
 
 SCHEMA = json.loads((resources.files("convo_replay.cassette") / "schema.json").read_text(encoding="utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -105,6 +106,17 @@ def test_what_a_later_exchange_gives_away_is_found_in_the_earlier_ones(tmp_path:
     dst = tmp_path / "ours.yaml"
     convert(vcr_file(tmp_path / "vcr.yaml", early, late), dst)
     assert secret not in dst.read_text(encoding="utf-8")
+
+
+def test_token_endpoints_are_left_out_as_in_a_recording(tmp_path: Path) -> None:
+    item = interaction(answer='{"access_token": "opaque-98f7a6s5d4f3a2s1d"}')
+    item["request"] |= {"uri": "https://oauth2.googleapis.com/token", "body": "refresh_token=1//0gAbCdEfGhIjKlMnOp"}
+    src = vcr_file(tmp_path / "src.yaml", item, interaction())
+    lines = convert(src, tmp_path / "dst.yaml")
+    assert lines == ["exchanges[0]: a token endpoint, which is never recorded, left out"]
+    assert [one.request.url for one in load(tmp_path / "dst.yaml").exchanges] == [URL]
+    assert convert(src, tmp_path / "off.yaml", sanitize="off") == []
+    assert len(load(tmp_path / "off.yaml").exchanges) == 2
 
 
 def test_placeholders_stay_what_they_are(tmp_path: Path) -> None:
@@ -290,6 +302,7 @@ def test_published_recordings_go_both_ways_sanitized(tmp_path: Path) -> None:
         redactor.reserve(before)
         for _ in range(2):
             before = [redactor.exchange(one) for one in before]
+        before = [one for one in before if not is_token_endpoint(one.request.method, one.request.url)]
         after = load(back).exchanges
         assert len(before) == len(after)
         for one, other in zip(before, after, strict=True):
