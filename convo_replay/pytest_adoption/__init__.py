@@ -10,7 +10,7 @@ Source: pytest-recording 0.14, `plugin.py`, `hooks.py`, `validation.py`.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,14 +63,13 @@ def add_options(config: pytest.Config, parser: pytest.Parser) -> None:
 
 def recording(config: pytest.Config, args: Sequence[str]) -> str | None:
     """What the command line says with `--record-mode`; `args` while that is no option yet."""
-    for options in (config.option, config.known_args_namespace):
-        if hasattr(options, "record_mode"):
-            said = options.record_mode
-            return str(said) if said is not None else None
-    peek = ArgumentParser(add_help=False, allow_abbrev=False)
-    peek.add_argument("--record-mode", default=None)
-    found: Namespace = peek.parse_known_args(list(args))[0]
-    return str(found.record_mode) if found.record_mode is not None else None
+    known = [config.option, config.known_args_namespace]
+    if not any(hasattr(options, "record_mode") for options in known):
+        early = ArgumentParser(add_help=False, allow_abbrev=False)
+        early.add_argument("--record-mode", default=None)
+        known = [early.parse_known_args(list(args))[0]]
+    said = [getattr(options, "record_mode", None) for options in known]
+    return next((str(mode) for mode in said if mode is not None), None)
 
 
 def configure(config: pytest.Config) -> None:

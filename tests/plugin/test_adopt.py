@@ -331,7 +331,7 @@ def test_what_is_not_honoured_is_said(project):
             "*test_patches: @pytest.mark.vcr of test_it.py::test_patches: custom_patches: not with convo_adopt_vcr: *",
             "*@pytest.mark.vcr of test_it.py::test_matcher: match_on: Matcher nobody doesn't exist or isn't registered",
             "*test_it.py::test_mode: record_mode: expected one of none once new_episodes all rewrite, got 'any'",
-            "*@pytest.mark.vcr of test_it.py::TestSensitive: filter_sensitive_data: not with *: name the values in convo_config*",
+            "*@pytest.mark.vcr of test_it.py::TestSensitive: filter_sensitive_data: not with *: name the values in *",
             "*vcr_config (test_it.py:5): inject_cassette has no effect, as in pytest-recording: *",
             "*vcr_config (test_it.py:5): 'no_such' is no setting of vcrpy's and has no effect, as there",
             "*test_it.py::test_notes: @pytest.mark.vcr: there is no */cassettes/test_it/gone.yaml",
@@ -416,3 +416,17 @@ def test_ours(convo, vcr):
     run(project, ON, plugins=MISSING).assert_outcomes(passed=2)
     project.write("test_both.py", "import pytest\n@pytest.mark.vcr\n@pytest.mark.convo\ndef test_it(): pass")
     run(project, ON, plugins=MISSING).stdout.fnmatch_lines(["test_both.py::test_it: is marked convo and vcr*"])
+
+
+@pytest.mark.parametrize("plugins", [INSTALLED, MISSING], ids=["installed", "missing"])
+def test_a_session_that_records_gets_no_stand_in_keys(project, plugins):
+    project.write("conftest.py", "import os\nprint('a key:', bool(os.environ.get('OPENAI_API_KEY')))")
+    project.write("test_it.py", "def test_it(): pass")
+    for args, expected in {("--record-mode=none",): True, ("--record-mode", "once"): False}.items():
+        run(project, ON, "-s", *args, plugins=plugins).stdout.fnmatch_lines([f"a key: {expected}"])
+
+
+def test_pytest_recording_brought_by_a_conftest(project):
+    project.write("conftest.py", 'pytest_plugins = ["pytest_recording.plugin"]')
+    project.write("test_it.py", "def test_it(vcr, record_mode): assert vcr is None and record_mode == 'once'")
+    run(project, ON, "--record-mode=once", plugins=MISSING).assert_outcomes(passed=1)
