@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,11 +99,12 @@ class Bench:
             spread = measuring.ratios(measured[name], measured[FLOOR])
             self.add(Figure(scenario, name, spread, goal=goal if name == OURS.name else None))
 
-    def subtract(self, scenario: str, works: Works, unit: str, goal: float) -> Mapping[str, Sequence[float]]:
-        """Measures in turn, and prints how much each is above the floor."""
-        measured = measuring.interleaved(works)
-        print(f"  {FLOOR:<24} {Spread.of(measured[FLOOR]).median:>7.1f} {unit}")
+    def subtract(self, scenario: str, works: Works, unit: str, goal: float, scale: float = 1) -> None:
+        """Measures in turn, and prints how much each is above the floor; also the least of each above its least."""
+        measured = {name: [scale * each for each in taken] for name, taken in measuring.interleaved(works).items()}
+        floor = measured[FLOOR]
+        print(f"  {FLOOR:<24} {Spread.of(floor).median:>7.1f} {unit}")
         for name in list(works)[1:]:
-            spread = measuring.differences(measured[name], measured[FLOOR])
-            self.add(Figure(scenario, name, spread, unit, goal if name == OURS.name else None))
-        return measured
+            spread = measuring.differences(measured[name], floor)
+            note = f"  (least over least: {short(min(measured[name]) - min(floor))})"
+            self.add(Figure(scenario, name, spread, unit, goal if name == OURS.name else None, note))

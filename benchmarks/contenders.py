@@ -6,6 +6,7 @@ posts every turn to the same URL.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -37,7 +38,7 @@ class Contender:
     def version(self) -> str:
         return metadata.version(self.package)
 
-    def prepare(self, folder: Path, workload: Workload) -> None:
+    def record(self, folder: Path, workload: Workload) -> None:
         """Records the workload's cassettes as `0.yaml`, `1.yaml`, … in `folder`, from a mock transport."""
         folder.mkdir(parents=True)
         recorded = Workload(workload.cassettes, workload.cassettes)
@@ -48,6 +49,10 @@ class Contender:
         texts = ask_all(recorded, opening, lambda asks: ready(asks, whole=False))
         if texts != recorded.texts:
             raise AssertionError(f"{self.name} recorded other answers than were given")
+
+    def prepare(self, folder: Path, workload: Workload) -> None:
+        """Records the workload's cassettes as they would be recorded from a model."""
+        self.record(folder, workload)
         if self is OURS:
             for path in folder.glob("*.yaml"):
                 _spread_times(path)
@@ -93,9 +98,7 @@ def _vcrpy(path: Path, mode: str) -> AbstractContextManager[Any]:
 
 
 def _cassetter(path: Path, mode: str) -> AbstractContextManager[Any]:
-    import cassetter
-
-    found: AbstractContextManager[Any] = cassetter.use_cassette(
+    found: AbstractContextManager[Any] = importlib.import_module("cassetter").use_cassette(
         path, record_mode=mode, match_on=["method", "uri", "json_body"]
     )
     return found

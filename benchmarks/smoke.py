@@ -1,76 +1,238 @@
 """Counts, not seconds: what must hold on a machine of any speed. Exits 1 where it does not.
 
-python -m benchmarks.smoke
+    python -m benchmarks.smoke
+
+Two kinds of bounds. What is done per request, event or cassette may not exceed an absolute number, with room for
+change but not for another loop. And where the work is four times as much, or a stream ten times as long, what is
+done for each part may not grow: that is how a walk over the history, or a copy per chunk, shows.
 """
 
 from __future__ import annotations
 
-import ssl
+import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
+
+import httpx2
+import orjson
 
 import convo_replay
-from benchmarks import conversation
+from benchmarks import traffic
+from benchmarks.contenders import OURS
+from benchmarks.counting import Counts, counted
 from convo_replay import cassette
+from convo_replay.exchange import Chunk
 
-PACKAGE = str(Path(str(convo_replay.__file__)).parent)
+FEW, MANY = 30, 120
+"""Turns of the conversations, and exchanges of the files, that are compared."""
 
 
-def calls(work: Callable[[], Any]) -> int:
-    """How many of our own functions `work` calls."""
-    count = 0
+@dataclass(slots=True)
+class Bounds:
+    """What was counted against what it may be."""
 
-    def profile(frame: FrameType, event: str, _argument: Any) -> None:
-        nonlocal count
-        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
-            count += 1
+    broken: int = 0
 
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
+    def topic(self, text: str) -> None:
+        print(f"\n{text}", flush=True)
+
+    def most(self, what: str, counted: float, bound: float) -> None:
+        """It may be `bound`, and not more."""
+        self._show(what, counted, "at most", bound, counted <= bound)
+
+    def exactly(self, what: str, counted: float, bound: float) -> None:
+        """It has to be `bound`: a count that counts nothing any more is noticed, too."""
+        self._show(what, counted, "exactly", bound, counted == bound)
+
+    def _show(self, what: str, counted: float, word: str, bound: float, good: bool) -> None:
+        print(f"  {'ok  ' if good else 'FAIL'}  {what}: {counted:,.5g} ({word} {bound:,.5g})", flush=True)
+        self.broken += not good
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One workload, recorded and replayed, and the files of it."""
+
+    workload: traffic.Workload
+    folder: Path
+    recording: Counts
+    replay: Counts
+
+    @property
+    def requests(self) -> int:
+        return len(self.workload.texts)
+
+    def opened(self, counts: Counts) -> int:
+        """How often a file was opened that lies where the cassettes do."""
+        return sum(path.startswith(str(self.folder)) for path in counts.opened)
+
+
+def run(folder: Path, workload: traffic.Workload) -> Run:
+    """Counts one recording and one replay."""
+    recording = counted(lambda: OURS.record(folder, workload))
+    texts: list[str] = []
+    replay = counted(lambda: texts.extend(OURS.replay(folder, workload)))
+    if texts != workload.texts:
+        raise AssertionError("what was replayed is not what was recorded")
+    return Run(workload, folder, recording, replay)
+
+
+def growth(few: float, many: float) -> float:
+    """What each part of the large work takes, over what each part of the small one takes."""
+    return (many / MANY) / (few / FEW)
+
+
+def conversation(bounds: Bounds, folder: Path) -> None:
+    bounds.topic(f"a streamed conversation; request k repeats all turns before it; {MANY} turns beside {FEW}")
+    few, many = (run(folder / f"turns-{turns}", traffic.conversation(turns)) for turns in (FEW, MANY))
+    sizes = [each.folder.joinpath("0.yaml").stat().st_size for each in (few, many)]
+    bounds.most("bytes of the cassette per turn", sizes[1] / MANY, 2_500)
+    bounds.most("bytes of the cassette per turn, growth", growth(*sizes), 1.05)
+    for work, one, other in (
+        ("replay", few.replay, many.replay), ("recording", few.recording, many.recording)
+    ):  # fmt: skip
+        print(f"    {work}")
+        bounds.exactly("decisions per request", other.calls["Conversation.decide"] / MANY, 1)
+        for what, some in costs(one).items():
+            more = costs(other)[what]
+            limit, grows = LIMITS[work][what]
+            bounds.most(f"{what} per turn", more / MANY, limit)
+            bounds.most(f"{what} per turn, growth", growth(some, more), grows)
+    bounds.exactly("cassettes parsed in replay", many.replay.calls["loads"], 1)
+    bounds.exactly("files opened in replay", many.opened(many.replay), 1)
+    bounds.exactly("trust stores read in replay", many.replay.trust_stores, 0)
+    bounds.exactly("trust stores read by a client outside", counted(lambda: traffic.client().close()).trust_stores, 1)
+
+
+def costs(counts: Counts) -> dict[str, int]:
+    """What may not grow with the history."""
+    return {
+        "our calls": counts.called,
+        "built-in calls": counts.built_in.total(),
+        "JSON bytes parsed": counts.bytes["loads"],
+        "JSON bytes written": counts.bytes["dumps"],
+        "bytes hashed": counts.bytes["hashed"],
+        "texts searched for secrets": counts.searched,
+    }
+
+
+# Per turn: at most so much; and, with four times the turns, so many times as much.
+LIMITS = {
+    "replay": {
+        "our calls": (650, 1.1),
+        "built-in calls": (1_100, 1.1),
+        "JSON bytes parsed": (3_100, 1.1),
+        "JSON bytes written": (6_200, 1.1),
+        "bytes hashed": (1_000, 1.1),
+        "texts searched for secrets": (3, 1.1),
+    },
+    "recording": {
+        # The redactor and the writer look up each message of the history, once per turn.
+        "our calls": (3_500, 1.4),
+        "built-in calls": (10_000, 1.5),
+        "JSON bytes parsed": (8_000, 1.1),
+        "JSON bytes written": (9_000, 1.1),
+        "bytes hashed": (2_500, 1.1),
+        "texts searched for secrets": (6, 1.1),
+    },
+}
+
+
+def streams(bounds: Bounds, folder: Path) -> None:
+    bounds.topic("five streams, of 330 events each beside 30")
+    short, long = (run(folder / f"events-{events}", traffic.streams(5, events)) for events in (30, 330))
+    for name, one, other, called, built_in, joined in (
+        ("replay", short.replay, long.replay, 3, 7, 0.05),
+        ("recording", short.recording, long.recording, 60, 250, 10),
+    ):
+        more = 5 * 300
+        bounds.most(f"{name}: our calls per event", (other.called - one.called) / more, called)
+        bounds.most(
+            f"{name}: built-in calls per event", (other.built_in.total() - one.built_in.total()) / more, built_in
+        )
+        bounds.most(f"{name}: joins per event", (other.built_in["join"] - one.built_in["join"]) / more, joined)
+        bytes_ = sum(map(len, (piece for ask in long.workload.asked[0] for piece in ask.pieces)))
+        bounds.most(f"{name}: JSON bytes parsed per byte of the streams", other.bytes["loads"] / bytes_, 4)
+    path = long.folder / "0.yaml"
+    request = cassette.load(path).exchanges[0].request
+    with convo_replay.use_cassette(path, unplayed="ignore") as convo, httpx2.Client() as client:
+        with client.stream("POST", request.url, content=orjson.dumps(request.json)) as response:
+            came = list(response.iter_raw())
+        kept = [step.data for step in convo.exchanges[0].steps if isinstance(step, Chunk)]
+    bounds.exactly("chunks that the client gets of a stream of 330 events", len(came), 330)
+    bounds.exactly("of them, copied on the way", sum(a is not b for a, b in zip(came, kept, strict=True)), 0)
+
+
+def files(bounds: Bounds, folder: Path) -> None:
+    bounds.topic(f"exchanges in one file, in random order; {MANY} beside {FEW}")
+    few, many = (run(folder / f"random-{number}", traffic.shuffled(number)) for number in (FEW, MANY))
+    bounds.most("our calls per request", many.replay.called / MANY, 500)
+    bounds.most("our calls per request, growth", growth(few.replay.called, many.replay.called), 1.1)
+    built_in = (few.replay.built_in.total(), many.replay.built_in.total())
+    bounds.most("built-in calls per request, growth", growth(*built_in), 1.1)
+    recorded = (few.recording.called, many.recording.called)
+    bounds.most("recording: our calls per exchange, growth", growth(*recorded), 1.1)
+    bounds.topic("small cassettes, each opened, asked once through a client of its own, and closed")
+    small = run(folder / "small", traffic.small(50))
+    bounds.most("our calls per cassette", small.replay.called / 50, 1_500)
+    bounds.most("built-in calls per cassette", small.replay.built_in.total() / 50, 2_500)
+    bounds.exactly("cassettes parsed per cassette", small.replay.calls["loads"] / 50, 1)
+    bounds.exactly("files opened per cassette", small.opened(small.replay) / 50, 1)
+
+
+# What takes tens of milliseconds to import, or belongs to a part that a test run may not need.
+HEAVY = (
+    "aiohttp", "anthropic", "convo_replay.cassette", "convo_replay.conversation", "convo_replay.redaction",
+    "convo_replay.transports", "filelock", "httpcore", "httpcore2", "httpx", "httpx2", "jsonschema", "jsonschema_rs",
+    "openai", "orjson", "pydantic", "rich", "syrupy", "urllib3", "vcr", "yaml",
+)  # fmt: skip
+
+NEW_MODULES = """\
+import sys
+import pytest
+
+class Last:
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self):
+        modules[:] = sys.modules
+
+modules = []
+pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[Last()])
+print("MODULES", *modules)
+"""
+
+
+def start_up(bounds: Bounds, folder: Path) -> None:
+    bounds.topic("pytest with the plugin, over one test that does not use it")
+    folder = folder / "start-up"
+    folder.mkdir()
+    (folder / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+
+    def modules(*arguments: str) -> set[str]:
+        command = [sys.executable, "-c", NEW_MODULES, *arguments]
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        output = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+        return set(next(line for line in output.splitlines() if line.startswith("MODULES")).split()[1:])
+
+    new = modules("-p", "convo_replay.plugin") - modules()
+    ours = {name for name in new if name.partition(".")[0] == "convo_replay"}
+    print(f"    {' '.join(sorted(ours))}")
+    bounds.most("modules of ours imported", len(ours), 8)
+    bounds.most("other modules imported", len(new - ours), 5)
+    bounds.exactly("heavy ones among them", sum(name in new for name in HEAVY), 0)
 
 
 def main() -> int:
-    failed = []
-
-    def check(what: str, measured: float, limit: float) -> None:
-        good = measured <= limit
-        print(f"{'ok  ' if good else 'FAIL'}  {what}: {measured:,.2f} (at most {limit:,.2f})")
-        if not good:
-            failed.append(what)
-
+    bounds = Bounds()
     with tempfile.TemporaryDirectory() as directory:
-        sizes: dict[int, int] = {}
-        loads: dict[int, int] = {}
-        replays: dict[int, int] = {}
-        for turns in (50, 200):
-            path = Path(directory) / f"{turns}.yaml"
-            recorded = conversation.record(path, turns)
-            assert conversation.replay(path, turns) == recorded, "what was replayed is not what was recorded"
-            sizes[turns] = path.stat().st_size
-            loads[turns] = calls(lambda path=path: cassette.load(path))
-            replays[turns] = calls(lambda path=path, turns=turns: conversation.replay(path, turns))
-        read: list[int] = []
-        original = ssl.SSLContext.load_verify_locations
-        ssl.SSLContext.load_verify_locations = lambda *_, **__: read.append(1)  # type: ignore[method-assign, assignment]
-        try:
-            conversation.replay(Path(directory) / "50.yaml", 50)
-        finally:
-            ssl.SSLContext.load_verify_locations = original  # type: ignore[method-assign]
-    check("bytes of a cassette of 200 turns", sizes[200], 1_000_000)
-    check("bytes, 200 turns over 50, beyond proportional", abs(sizes[200] / sizes[50] / 4 - 1), 0.05)
-    check("our calls to load, 200 turns over 50", loads[200] / loads[50], 4.8)
-    # A request has to be read to be matched: turn k sends 2k + 1 messages, a conversation n² of them.
-    check("our calls to replay 200 turns, per message sent", replays[200] / 200**2, 8)
-    check("trust stores read in replay", len(read), 0)
-    return 1 if failed else 0
+        run(Path(directory) / "first", traffic.streams(2, 10))  # fills what is worked out once per process
+        for topic in (start_up, conversation, streams, files):
+            topic(bounds, Path(directory))
+    print(f"\n{bounds.broken or 'no'} bound{'s' if bounds.broken > 1 else ''} broken")
+    return 1 if bounds.broken else 0
 
 
 if __name__ == "__main__":

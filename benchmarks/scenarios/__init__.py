@@ -13,7 +13,7 @@ SCENARIOS: dict[str, Scenario] = {
     "start-up": StartUp("pytest of one trivial test, with the plugin over without", goal=3),
     "small": Replaying(
         "200 cassettes of one exchange, a new client each", lambda: traffic.small(200), 1.2,
-        {"vcrpy": 2, "cassetter": 2},
+        {"vcrpy": 1, "cassetter": 1},
     ),
     "tests": Tests("the same as 200 tests in one run of pytest, with its imports", 200, goal=1.2),
     "streams": Replaying(
@@ -39,7 +39,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "random-2000": Replaying(
         "2,000 exchanges in one file, in random order", lambda: traffic.shuffled(2000), 1.4,
-        {"vcrpy": 0, "cassetter": 1},
+        {"vcrpy": 0, "cassetter": 0},
     ),
     "record": Recording("200 exchanges from a server in another process, saved", 200, "create", goal=1.3),
     "record-streams": Recording("200 streams of 11 events, likewise", 200, "stream", goal=1.3),

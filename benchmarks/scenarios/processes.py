@@ -27,12 +27,16 @@ def _run(arguments: Sequence[str], folder: Path | None = None) -> str:
     return done.stdout
 
 
-def _pytest(folder: Path, plugins: Sequence[str]) -> float:
-    """CPU milliseconds of a pytest in a folder."""
+def _pytests(folder: Path, *plugins: str) -> Callable[[], float]:
+    """CPU seconds of a pytest in a folder."""
     loaded = [word for plugin in plugins for word in ("-p", plugin)]
-    before = measuring.children()
-    _run(["-m", "pytest", "-q", "-p", "no:cacheprovider", *loaded], folder)
-    return 1000 * (measuring.children() - before)
+
+    def measured() -> float:
+        before = measuring.children()
+        _run(["-m", "pytest", "-q", "-p", "no:cacheprovider", *loaded], folder)
+        return measuring.children() - before
+
+    return measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,13 @@ class StartUp:
         # Not an empty file: pytest ends that with an error, as a pytest that could not load the plugin does.
         (folder / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
         many = 6 * bench.rounds
-        works: Works = {FLOOR: (many, lambda: _pytest(folder, ()))}
+        works: Works = {FLOOR: (many, _pytests(folder))}
         for contender in bench.contenders:
-            works[contender.name] = (
-                many if contender is OURS else 5, lambda plugin=contender.plugin: _pytest(folder, (plugin,))
-            )  # fmt: skip
+            works[contender.name] = (many if contender is OURS else 5, _pytests(folder, contender.plugin))
         if VCRPY in bench.contenders:
             # pytest-recording imports vcrpy at the first test with a cassette.
-            works["vcrpy, imported"] = (5, lambda: _pytest(folder, (VCRPY.plugin, "vcr")))
-        bench.subtract(scenario, works, "ms", self.goal)
+            works["vcrpy, imported"] = (5, _pytests(folder, VCRPY.plugin, "vcr.cassette"))
+        bench.subtract(scenario, works, "ms", self.goal, scale=1000)
 
 
 TESTS = """\
@@ -89,7 +91,7 @@ class Tests:
         workload = traffic.small(self.number)
         floor = bench.new_folder()
         self._write(floor, "", READY)
-        works: Works = {FLOOR: (min(5, bench.rounds), lambda: _pytest(floor, ()) / 1000)}
+        works: Works = {FLOOR: (min(5, bench.rounds), _pytests(floor))}
         for contender in bench.contenders:
             folder = bench.new_folder()
             self._write(folder, MARKS[contender.name], "None")
@@ -99,10 +101,8 @@ class Tests:
             cassettes.mkdir(parents=True)
             for number in range(self.number):
                 (written / f"{number}.yaml").rename(cassettes / f"test_small[{number}].yaml")
-            works[contender.name] = (
-                min(5, bench.rounds) if contender is OURS else 2,
-                lambda folder=folder, plugin=contender.plugin: _pytest(folder, (plugin,)) / 1000,
-            )  # fmt: skip
+            rounds = min(5, bench.rounds) if contender is OURS else 1
+            works[contender.name] = (rounds, _pytests(folder, contender.plugin))
         bench.compare(scenario, works, self.goal)
 
     def _write(self, folder: Path, mark: str, http_client: str) -> None:

@@ -99,15 +99,15 @@ class FirstEvent:
                     )
                     return waited
 
-                if record() >= 1000 * PATIENCE:
+                if record() >= PATIENCE:
                     bench.unmeasured(scenario, contender.name, "no event arrives before the whole stream has")
                     continue
                 works[contender.name] = (3 * bench.rounds, record)
-            bench.subtract(scenario, works, "ms", self.goal)
+            bench.subtract(scenario, works, "ms", self.goal, scale=1000)
 
 
 def _first_event(bench: Bench, upstream: Upstream, name: str = "bare") -> float:
-    """Wall-clock milliseconds from the call to its first event; the client is there already."""
+    """Wall-clock seconds from the call to its first event; the client is there already."""
     lock = f"{name}-{bench.new_folder().name}"
     arrived = threading.Event()
 
@@ -130,4 +130,4 @@ def _first_event(bench: Bench, upstream: Upstream, name: str = "bare") -> float:
         finally:
             arrived.set()
             watcher.join()
-    return 1000 * taken
+    return taken
