@@ -20,15 +20,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import vcr
 from vcr import filters as vcr_filters
 from vcr import matchers
+from vcr.persisters.filesystem import FilesystemPersister
 from vcr.record_mode import RecordMode
 from vcr.serialize import deserialize
+from vcr.serializers import jsonserializer, yamlserializer
 
 from convo_replay.cassette import Cassette, load, stored
 from convo_replay.errors import CassetteError, shown_path
@@ -44,7 +45,7 @@ HONOURED = frozenset({
     "additional_matchers", "allow_playback_repeats", "allowed_hosts", "before_record", "before_record_request",
     "before_record_response", "cassette_library_dir", "decode_compressed_response", "filter_headers",
     "filter_nested_post_data_parameters", "filter_post_data_parameters", "filter_query_parameters", "ignore_hosts",
-    "ignore_localhost", "match_on", "path_transformer", "record_mode", "serializer",
+    "ignore_localhost", "match_on", "path_transformer", "persister", "record_mode", "serializer",
 })  # fmt: skip
 WITHOUT_EFFECT = {
     "func_path_generator": "the path is always given",
@@ -60,7 +61,6 @@ REFUSED = {
     "drop_unused_requests": "a cassette of vcrpy's is never written; --record-mode=rewrite records what is still used",
     "filter_sensitive_data": "name the values in convo_config: secrets=[…] keeps them out of every recording",
     "path": "name the cassette with @pytest.mark.default_cassette",
-    "persister": "files are read and written by convo_replay",
     "skip_patchers": "name the hosts that are to be reached in ignore_hosts",
 }
 """Settings that would mean something else here, with what to do instead."""
@@ -81,7 +81,7 @@ class Adopted:
         repeats: whether an exchange may be played again and again.
         filters: for the conversation; `None` where nothing is filtered.
         functions: vcrpy's matchers, for whoever compares vcrpy's own requests.
-        load: reads a cassette; `None` where the project has no serializer of its own.
+        load: reads a cassette; `None` where the project does not read its own way.
         notes: what was said and has no effect, one line each.
     """
 
@@ -150,20 +150,17 @@ def adopt(
         )
     if "record_mode" in settings or not configured_record:
         settings["record_mode"] = mode
-    unchanged = engine.persister, dict(engine.serializers)
     configure(engine)
-    if engine.persister is not unchanged[0]:
-        raise ValueError(_refusal(_HOOK, "register_persister", REFUSED["persister"]))
     with _said_in(said):
         found = engine.get_merged_config(**settings)
     for key, instead in REFUSED.items():
-        if key != "persister" and found.get(key):
+        if found.get(key):
             raise ValueError(_refusal(_HOOK, key, instead))
     effective = _mode(found["record_mode"], _HOOK)
     notes = list(_without_effect(said))
-    is_known = found["serializer"] in unchanged[1].values()
-    if not is_known and effective != "none":
-        notes.append(f"{_HOOK}: register_serializer: cassettes are read with it; a recording is one of ours")
+    storage = _Storage(found["persister"], found["serializer"], said.get("persister", _HOOK))
+    if effective != "none":
+        notes += storage.notes()
     names, functions = _matchers(found["match_on"])
     filters = VcrFilters(
         found["before_record_request"] if _says(engine, settings, _REQUEST_FILTERS) else None,
@@ -180,7 +177,7 @@ def adopt(
         repeats=repeats,
         filters=filters if filters.does_anything or functions else None,
         functions=tuple(found["match_on"]),
-        load=None if is_known else partial(_loaded, found["serializer"]),
+        load=storage.load if storage.reads else None,
         notes=tuple(notes),
     )
 
@@ -220,26 +217,57 @@ def _said_in(said: Mapping[str, str]) -> Iterator[None]:
         raise ValueError(f"{said.get(key, _HOOK)}: {key and f'{key}: '}{reason}") from error
 
 
-def _loaded(serializer: Any, path: Path) -> Cassette:
-    """A cassette, ours or one that a serializer of the project's reads; what is recorded we write our own way.
+class _Storage:
+    """A project's own serializer and persister: they read its cassettes; what is recorded we write our own way.
 
     Raises:
-        CassetteError: it is neither.
+        ValueError: the persister keeps cassettes elsewhere than in files.
     """
-    text = path.read_text("utf-8")
-    try:
-        requests, responses, *_ = deserialize(text, serializer)
-    except Exception as error:  # the project's code
-        found = load(path)
-        if found.format == "convo":
-            return found
-        raise CassetteError(path, f"{serializer!r}.deserialize: {error!r}") from error
-    exchanges = []
-    for request, response in zip(requests, responses, strict=True):
-        asked = request_of(request, Request("", ""))
-        answered = with_response(Exchange(asked, (Head(200), End())), vcr_filters.decode_response(response))
-        exchanges.append(stored(answered))
-    return Cassette(exchanges=exchanges, format="vcrpy")
+
+    def __init__(self, persister: Any, serializer: Any, where: str) -> None:
+        kind: Any = persister if isinstance(persister, type) else type(persister)
+        if not issubclass(kind, FilesystemPersister):
+            raise ValueError(
+                _refusal(
+                    where, f"persister {kind.__name__}", "cassettes are files here, and it is no FilesystemPersister"
+                )
+            )
+        self._persister, self._serializer = persister, serializer
+        self._own_serializer = serializer not in (yamlserializer, jsonserializer)
+        self._own_reading = kind.load_cassette.__func__ is not FilesystemPersister.load_cassette.__func__
+        self._own_writing = kind.save_cassette is not FilesystemPersister.save_cassette
+
+    @property
+    def reads(self) -> bool:
+        return self._own_serializer or self._own_reading
+
+    def notes(self) -> Iterator[str]:
+        if self._own_serializer or self._own_writing:
+            what = "register_serializer" if self._own_serializer else "register_persister"
+            yield f"{_HOOK}: {what}: it reads cassettes, but does not write them: a recording is one of ours"
+
+    def load(self, path: Path) -> Cassette:
+        """A cassette of ours, or one that the project reads.
+
+        Raises:
+            CassetteError: it is neither.
+        """
+        try:
+            if self._own_reading:
+                found = self._persister.load_cassette(str(path), serializer=self._serializer)
+            else:
+                found = deserialize(path.read_text("utf-8"), self._serializer)
+        except Exception as error:  # the project's code
+            ours = load(path)
+            if ours.format == "convo":
+                return ours
+            raise CassetteError(path, f"could not be read by {self._serializer!r}: {error!r}") from error
+        exchanges = []
+        for request, response in zip(found[0], found[1], strict=True):
+            asked = request_of(request, Request("", ""))
+            answered = with_response(Exchange(asked, (Head(200), End())), vcr_filters.decode_response(response))
+            exchanges.append(stored(answered))
+        return Cassette(exchanges=exchanges, format="vcrpy")
 
 
 def _without_effect(said: Mapping[str, str]) -> Iterator[str]:

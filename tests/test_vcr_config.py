@@ -6,6 +6,7 @@ import gzip
 import inspect
 import json
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ import vcr
 from vcr.cassette import Cassette as VcrCassette
 from vcr.filters import decode_response
 from vcr.persisters.filesystem import FilesystemPersister
-from vcr.serialize import serialize
+from vcr.serialize import deserialize, serialize
 from vcr.serializers import jsonserializer, yamlserializer
 
 from convo_replay import vcr_config
@@ -287,12 +288,12 @@ def test_vcrpys_settings_are_all_known():
         ({"after_load_interaction": print}, "vcr_config: after_load_interaction: *before_record_response"),
         ({"skip_patchers": ["aiohttp"]}, "vcr_config: skip_patchers: *ignore_hosts"),
         ({"path": "x"}, "vcr_config: path: *default_cassette"),
-        ({"persister": FilesystemPersister}, "vcr_config: persister: "),
+        ({"persister": object}, "vcr_config: persister object: not with convo_adopt_vcr: cassettes are files"),
         ({"record_mode": "sometimes"}, "vcr_config: record_mode: expected one of none once "),
         ({"match_on": ["nobody"]}, "vcr_config: match_on: Matcher nobody doesn't exist"),
         ({"serializer": "toml"}, "vcr_config: serializer: Serializer toml doesn't exist"),
         ([], "vcr_config: expected a dict, got list"),
-        (lambda engine: engine.register_persister(object), "pytest_recording_configure: register_persister: not with "),
+        (lambda engine: engine.register_persister(object()), "pytest_recording_configure: persister object: not with "),
         (
             lambda engine: setattr(engine, "record_mode", "any"),
             "pytest_recording_configure: record_mode: expected one ",
@@ -334,29 +335,63 @@ def test_the_hook_may_change_what_nobody_said(tmp_path):
     assert adopted(path, {}, record="rewrite").record == "rewrite"
 
 
-def test_a_serializer_of_the_projects_reads_its_cassettes(tmp_path):
-    class Reversed:
-        @staticmethod
-        def deserialize(text):
-            return json.loads(text[::-1])
+NOTE = (
+    "pytest_recording_configure: register_{}: it reads cassettes, but does not write them: a recording is one of ours"
+)
 
-    def configure(engine):
-        engine.register_serializer("yaml", Reversed)
 
+class Reversed:
+    """A serializer whose files nobody else can read."""
+
+    @staticmethod
+    def deserialize(text):
+        return json.loads(text[::-1])
+
+    @staticmethod
+    def serialize(cassette):
+        return json.dumps(cassette)[::-1]
+
+
+class Elsewhere(FilesystemPersister):
+    @classmethod
+    def load_cassette(cls, cassette_path, serializer):
+        assert serializer is yamlserializer
+        return deserialize(Path(cassette_path).read_text()[::-1], jsonserializer)
+
+
+class Shorter(FilesystemPersister):
+    @staticmethod
+    def save_cassette(cassette_path, cassette_dict, serializer):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("configure", "note"),
+    [
+        (lambda engine: engine.register_serializer("yaml", Reversed), NOTE.format("serializer")),
+        (lambda engine: engine.register_persister(Elsewhere), None),
+    ],
+    ids=["serializer", "persister"],
+)
+def test_a_project_that_reads_its_own_way(tmp_path, configure, note):
     message = {"request": {"method": "GET", "uri": API, "body": None, "headers": {}}}
     response = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "hello"}}
     path = tmp_path / "x.yaml"
-    path.write_text(json.dumps({"interactions": [message | {"response": response}]})[::-1])
+    path.write_text(Reversed.serialize({"interactions": [message | {"response": response}]}))
     made = conversation(path, {}, configure=configure)
     assert body_of_ours(made, asked("GET")) == b"hello"
     assert made.adopted.notes == ()
-    recording = adopted(path, {}, record="once", configure=configure)
-    assert recording.notes == (
-        "pytest_recording_configure: register_serializer: cassettes are read with it; a recording is one of ours",
-    )
+    notes = adopted(path, {}, record="once", configure=configure).notes
+    assert list(notes) == ([] if note is None else [note])
     path.write_text("nothing of the kind")
     with pytest.raises(CassetteError, match=r"x\.yaml"):
         conversation(path, {}, configure=configure)
+
+
+def test_a_persister_that_only_writes_its_own_way(cassette_file):
+    made = conversation(cassette_file, {"persister": Shorter}, record="new_episodes")
+    assert body_of_ours(made, REQUESTS[0]) == b'{"text": "answer 0"}'
+    assert made.notes == [NOTE.format("persister")]
 
 
 @pytest.mark.parametrize(
