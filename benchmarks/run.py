@@ -26,7 +26,7 @@ import httpx2
 
 from benchmarks.bench import Bench, short
 from benchmarks.contenders import OURS, installed
-from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.scenarios import SCENARIOS, Recording, Replaying, Scenario, StartUp, Tests
 
 
 def chosen(names: Sequence[str]) -> dict[str, Scenario]:
@@ -43,15 +43,18 @@ def chosen(names: Sequence[str]) -> dict[str, Scenario]:
 def profile(bench: Bench, name: str) -> None:
     """Prints the functions that take most time in our part of a scenario, by themselves and with what they call."""
     for key, scenario in chosen([name]).items():
-        prepare = getattr(scenario, "profiled", None)
-        if prepare is None:
-            raise SystemExit(f"{key} is measured in other processes and has no profile")
-        work = prepare(bench)
-        profiler = cProfile.Profile()
-        profiler.runcall(work)
+        match scenario:
+            case StartUp() | Tests():
+                stats = scenario.profile(bench)
+            case Replaying() | Recording():
+                profiler = cProfile.Profile()
+                profiler.runcall(scenario.ours(bench))
+                stats = pstats.Stats(profiler)
+            case _:
+                raise SystemExit(f"{key} has no profile")
         print(f"\n{key}: {scenario.text}")
         for order in ("tottime", "cumtime"):
-            pstats.Stats(profiler).sort_stats(order).print_stats(25)
+            stats.sort_stats(order).print_stats(25)
 
 
 def main() -> int:

@@ -7,6 +7,8 @@ from benchmarks.scenarios.processes import Memory, StartUp, Tests
 from benchmarks.scenarios.recording import FirstEvent, Recording
 from benchmarks.scenarios.replaying import Replaying
 
+__all__ = ["SCENARIOS", "FirstEvent", "Memory", "Recording", "Replaying", "Scenario", "StartUp", "Tests"]
+
 Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | Memory
 
 SCENARIOS: dict[str, Scenario] = {

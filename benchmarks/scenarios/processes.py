@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pstats
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import measuring, traffic
 from benchmarks.bench import FLOOR, Bench, Works
-from benchmarks.contenders import OURS, VCRPY
+from benchmarks.contenders import OURS, VCRPY, Contender
 from benchmarks.scenarios.replaying import SLOW
 
 
@@ -29,14 +30,23 @@ def _run(arguments: Sequence[str], folder: Path | None = None) -> str:
 
 def _pytests(folder: Path, *plugins: str) -> Callable[[], float]:
     """CPU seconds of a pytest in a folder."""
-    loaded = [word for plugin in plugins for word in ("-p", plugin)]
 
     def measured() -> float:
         before = measuring.children()
-        _run(["-m", "pytest", "-q", "-p", "no:cacheprovider", *loaded], folder)
+        _run(_pytest(*plugins), folder)
         return measuring.children() - before
 
     return measured
+
+
+def _pytest(*plugins: str) -> list[str]:
+    return ["-m", "pytest", "-q", "-p", "no:cacheprovider", *(word for each in plugins for word in ("-p", each))]
+
+
+def _profiled(folder: Path) -> pstats.Stats:
+    _run(_pytest(OURS.plugin), folder)  # compiles what is compiled once
+    _run(["-m", "cProfile", "-o", "profile", *_pytest(OURS.plugin)], folder)
+    return pstats.Stats(str(folder / "profile"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +58,7 @@ class StartUp:
 
     def measure(self, bench: Bench, scenario: str) -> None:
         """Prints CPU milliseconds above pytest without the plugin."""
-        folder = bench.new_folder()
-        folder.mkdir(parents=True)
-        # Not an empty file: pytest ends that with an error, as a pytest that could not load the plugin does.
-        (folder / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+        folder = self._written(bench)
         many = 6 * bench.rounds
         works: Works = {FLOOR: (many, _pytests(folder))}
         for contender in bench.contenders:
@@ -60,6 +67,18 @@ class StartUp:
             # pytest-recording imports vcrpy at the first test with a cassette.
             works["vcrpy, imported"] = (5, _pytests(folder, VCRPY.plugin, "vcr.cassette"))
         bench.subtract(scenario, works, "ms", self.goal, scale=1000)
+
+    def profile(self, bench: Bench) -> pstats.Stats:
+        """A whole run of pytest with our plugin."""
+        return _profiled(self._written(bench))
+
+    @staticmethod
+    def _written(bench: Bench) -> Path:
+        folder = bench.new_folder()
+        folder.mkdir(parents=True)
+        # Not an empty file: pytest ends that with an error, as a pytest that could not load the plugin does.
+        (folder / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
+        return folder
 
 
 TESTS = """\
@@ -88,22 +107,28 @@ class Tests:
 
     def measure(self, bench: Bench, scenario: str) -> None:
         """Prints the multiples of the same run over ready bytes."""
-        workload = traffic.small(self.number)
         floor = bench.new_folder()
         self._write(floor, "", READY)
         works: Works = {FLOOR: (min(5, bench.rounds), _pytests(floor))}
         for contender in bench.contenders:
-            folder = bench.new_folder()
-            self._write(folder, MARKS[contender.name], "None")
-            written = bench.new_folder()
-            contender.prepare(written, workload)
-            cassettes = folder / "cassettes" / "test_small"
-            cassettes.mkdir(parents=True)
-            for number in range(self.number):
-                (written / f"{number}.yaml").rename(cassettes / f"test_small[{number}].yaml")
             rounds = min(5, bench.rounds) if contender is OURS else 1
-            works[contender.name] = (rounds, _pytests(folder, contender.plugin))
+            works[contender.name] = (rounds, _pytests(self._written(bench, contender), contender.plugin))
         bench.compare(scenario, works, self.goal)
+
+    def profile(self, bench: Bench) -> pstats.Stats:
+        """A whole run of pytest with our plugin."""
+        return _profiled(self._written(bench, OURS))
+
+    def _written(self, bench: Bench, contender: Contender) -> Path:
+        """A folder with the tests and their cassettes."""
+        folder, recorded = bench.new_folder(), bench.new_folder()
+        self._write(folder, MARKS[contender.name], "None")
+        contender.prepare(recorded, traffic.small(self.number))
+        cassettes = folder / "cassettes" / "test_small"
+        cassettes.mkdir(parents=True)
+        for number in range(self.number):
+            (recorded / f"{number}.yaml").rename(cassettes / f"test_small[{number}].yaml")
+        return folder
 
     def _write(self, folder: Path, mark: str, http_client: str) -> None:
         folder.mkdir(parents=True)

@@ -68,8 +68,8 @@ class Recording:
                 works[contender.name] = (bench.rounds if contender is OURS else 3, record)
             bench.compare(scenario, works, self.goal)
 
-    def profiled(self, bench: Bench) -> Callable[[], Any]:
-        """Our part, ready to be run once under a profiler."""
+    def ours(self, bench: Bench) -> Callable[[], Any]:
+        """Our part, ready to be run once."""
         upstream = Upstream()
         _recorded(bench, OURS, upstream, 5, lambda: _talk(upstream, 5, self.way))
 

@@ -55,8 +55,8 @@ class Replaying:
             works[contender.name] = (max(1, min(rounds, bench.rounds)), _timed(bench, contender, folder, workload))
         bench.compare(scenario, works, self.goal)
 
-    def profiled(self, bench: Bench) -> Callable[[], Any]:
-        """Our part, ready to be run once under a profiler."""
+    def ours(self, bench: Bench) -> Callable[[], Any]:
+        """Our part, ready to be run once."""
         workload = self.workload()
         folder = bench.new_folder()
         OURS.prepare(folder, workload)
