@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from convo_replay.body_reader import BodyReader
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
-from convo_replay.exchange import Body, Chunk, End, Exchange, Head, Request, Steps
+from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Head, Request, Steps
 from convo_replay.explaining import explain
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
@@ -321,8 +322,18 @@ class Conversation:
         assert self._player is not None
         return self._player.holds(request.method, request.url)
 
-    def read_body(self, data: bytes, content_type: str) -> Body:
-        """The body of a request, read at the cost of what it adds to the last ones."""
+    def read_body(self, data: bytes, content_type: str, content_encoding: str = "") -> Body:
+        """The body of a request, read at the cost of what it adds to the last ones.
+
+        Without its content-encoding; where nothing here unpacks it, its hash.
+        """
+        if content_encoding:
+            from convo_replay.cassette.content_encoding import decoded
+
+            try:
+                data = decoded(data, [content_encoding])
+            except ValueError:  # what cannot be read cannot be sanitized
+                return Blob(hashlib.sha256(data).hexdigest(), len(data), content_type)
         with self.lock:
             return self._reader.read(data, content_type)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from convo_replay import keeping
 from convo_replay.cassette import Cassette, UnknownKeys, Written, create, dump, load, vcrpy, vcrpy_writing
-from convo_replay.errors import CassetteError, LeakFound
+from convo_replay.errors import CassetteError
 from convo_replay.exchange import Exchange
-from convo_replay.redaction import Redactor, leaks, leaks_in_text
+from convo_replay.redaction import Redactor
 from convo_replay.transports.tokens import is_token_endpoint
 
 SUFFIXES = ("", ".json", ".yaml", ".yml")
@@ -55,18 +55,19 @@ def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
     cassette = _portable(cassette)
     written = dump(cassette) if cassette.format == "vcrpy" else Written(vcrpy_writing.dump(cassette))
     if redactor is not None:
-        _gate(dst, written, cassette.exchanges, redactor)
+        keeping.gate(dst, written, cassette.exchanges, redactor)
     create(dst, written)
     return lost
 
 
 def _refuse_unread(src: Path, cassette: Cassette) -> None:
     for index, exchange in enumerate(cassette.exchanges):
-        encoding = exchange.header("content-encoding")
-        if encoding is not None:
-            need = {"br": "brotli", "zstd": "zstandard"}.get(encoding, encoding)
-            reason = f"compressed ({encoding}), and what cannot be read cannot be sanitized; install {need}"
-            raise CassetteError(src, f"interactions[{index}].response: {reason}")
+        for side, message in (("request", exchange.request), ("response", exchange)):
+            encoding = message.header("content-encoding")
+            if encoding is not None:
+                need = {"br": "install brotli", "zstd": "install zstandard"}.get(encoding, "it is broken")
+                reason = f"compressed ({encoding}), and what cannot be read cannot be sanitized; {need}"
+                raise CassetteError(src, f"interactions[{index}].{side}: {reason}")
 
 
 def _keys(cassette: Cassette) -> list[str]:
@@ -120,14 +121,6 @@ def _sanitized(cassette: Cassette, redactor: Redactor) -> Cassette:
     resendable = cassette.resendable and redactor.resendable
     kept = [one for one in exchanges if not is_token_endpoint(one.request.method, one.request.url)]
     return replace(cassette, resendable=resendable, exchanges=kept)
-
-
-def _gate(path: Path, written: Written, exchanges: Sequence[Exchange], redactor: Redactor) -> None:
-    places = [*leaks(exchanges, redactor), *leaks_in_text(written.text, redactor)]
-    for name, data in written.blobs.items():
-        places += [(cls, name) for cls, _ in leaks_in_text(data, redactor)]
-    if places:
-        raise LeakFound(path, places)
 
 
 def pairs(src: Path, dst: Path) -> Iterator[tuple[Path, Path]]:

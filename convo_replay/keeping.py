@@ -132,23 +132,31 @@ def save(
             exchanges=exchanges,
         )
 
-    def gate(written: Written, cassette: Cassette) -> None:
-        if redactor is None:
-            return
-        mine = [exchange for exchange in cassette.exchanges if exchange.test == owner]
-        places = list(leaks(mine, redactor)) + list(leaks_in_text(written.text, redactor))
-        for name, data in written.blobs.items():
-            places += [(cls, name) for cls, _ in leaks_in_text(data, redactor)]
-        if places:
-            raise LeakFound(target, places)
+    def check(written: Written, cassette: Cassette) -> None:
+        if redactor is not None:
+            mine = [exchange for exchange in cassette.exchanges if exchange.test == owner]
+            gate(target, written, mine, redactor)
 
-    update(target, change, gate)
+    update(target, change, check)
     if not failed:
         return ""
     shown = shown_path(str(target))
     if aside:
         return f"{shown_path(str(path))}: the test failed; its recording is kept beside it: convo-replay accept {shown}"
     return f"{shown}: recorded by a test that failed; --convo-record=once records it again"
+
+
+def gate(path: Path, written: Written, exchanges: Sequence[Exchange], redactor: Redactor) -> None:
+    """Searches what is about to be written once more: the exchanges, the text, the blobs.
+
+    Raises:
+        LeakFound: something would have reached the file.
+    """
+    places = [*leaks(exchanges, redactor), *leaks_in_text(written.text, redactor)]
+    for name, data in written.blobs.items():
+        places += [(cls, name) for cls, _ in leaks_in_text(data, redactor)]
+    if places:
+        raise LeakFound(path, places)
 
 
 def merged(

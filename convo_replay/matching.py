@@ -193,9 +193,9 @@ class Fingerprints:
         elif isinstance(body, Text):
             text = f"text {body.text}"
         elif isinstance(body, Binary):
-            text = f"binary {hashlib.sha256(body.data).hexdigest()}"
+            text = f"bytes {hashlib.sha256(body.data).hexdigest()}"
         elif isinstance(body, Blob):
-            text = f"blob {body.sha256}"
+            text = f"bytes {body.sha256}"
         else:
             text = "parts " + canonical([_part(part.name, part.filename, part.body) for part in body.parts])
         return self._piece(text, text, ()), []

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from convo_replay import CassetteError, CassetteMiss, use_cassette
 from convo_replay.cassette import load
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
-from convo_replay.exchange import Exchange, Request
+from convo_replay.exchange import Blob, Exchange, Json, Request
 
 HOST = "api.example.test"
 INTERACTION = {
@@ -29,9 +32,11 @@ def old(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
+LIVE = httpx.MockTransport(lambda request: httpx.Response(200, text=f"live {request.url.path}"))
+
+
 def ask(path: str) -> str:
-    live = httpx.MockTransport(lambda request: httpx.Response(200, text=f"live {request.url.path}"))
-    with httpx.Client(transport=live) as client:
+    with httpx.Client(transport=LIVE) as client:
         return client.get(f"https://{HOST}{path}").text
 
 
@@ -77,6 +82,39 @@ def test_further_cassettes_are_played_and_not_written(old: Path, tmp_path: Path)
     conversation.close()
     assert [exchange.request.url for exchange in load(tmp_path / "mine.yaml").exchanges] == [f"https://{HOST}/b"]
     assert old.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack", "kind"),
+    [("gzip", gzip.compress, Json), ("deflate", zlib.compress, Json), ("x-none", bytes, Json), ("gzip", bytes, Json)],
+    ids=["gzip", "deflate", "unknown", "stale"],
+)
+def test_a_compressed_request_is_recorded_and_redacted_as_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, pack: Callable[[bytes], bytes], kind: type
+):
+    key = "vault-0123456789abcdefghij"
+    monkeypatch.setenv("SOME_API_KEY", key)
+    for mode in ("once", "none"):
+        with (
+            use_cassette(tmp_path / "a.yaml", record=mode, intercept=HOST) as convo,
+            httpx.Client(transport=LIVE) as client,
+        ):
+            body = pack(json.dumps({"text": f"the key is {key}"}).encode())
+            assert (
+                client.post(f"https://{HOST}/a", content=body, headers={"content-encoding": encoding}).text == "live /a"
+            )
+            assert isinstance(convo.exchanges[0].request.body, kind)
+    assert key not in (tmp_path / "a.yaml").read_text()
+
+
+def test_of_a_compressed_request_that_nothing_unpacks_the_hash_is_kept(tmp_path: Path):
+    for mode in ("once", "none"):
+        with (
+            use_cassette(tmp_path / "a.yaml", record=mode, intercept=HOST) as convo,
+            httpx.Client(transport=LIVE) as client,
+        ):
+            client.post(f"https://{HOST}/a", content=b"\x1f\x8bbroken", headers={"content-encoding": "gzip"})
+            assert isinstance(convo.exchanges[0].request.body, Blob)
 
 
 class Broken:

@@ -152,7 +152,8 @@ def _exchange(item: Any, index: int, document: Document, line: int | None, layou
     where = f"{name}.request"
     try:
         request = _request(asked)
-        layout = _layout(_sent(asked)) if layouts and isinstance(request.body, Json) else ""
+        with_layout = layouts and isinstance(request.body, Json)
+        layout = _layout(_sent(asked, _headers(asked.get("headers")))[0]) if with_layout else ""
         where = f"{name}.response"
         steps = _steps(answered, document, line)
     except ValueError as error:
@@ -174,11 +175,19 @@ def _request(asked: dict[str, Any]) -> Request:
     except ValueError:
         raise ValueError("uri: expected a URL") from None
     headers = _headers(asked.get("headers"))
-    return Request(method, uri, headers, body_of(_sent(asked), _first(headers)))
+    sent, is_plain = _sent(asked, headers)
+    if is_plain:
+        headers = tuple([pair for pair in headers if pair[0] != "content-encoding"])
+    return Request(method, uri, headers, body_of(sent, _first(headers)))
 
 
-def _sent(asked: dict[str, Any]) -> bytes:
-    return _bytes(asked, ("string", "encoding"))
+def _sent(asked: dict[str, Any], headers: Headers) -> tuple[bytes, bool]:
+    """The body of a request, and whether it is without its content-encoding."""
+    sent = _bytes(asked, ("string", "encoding"))
+    try:
+        return content_encoding.decoded(sent, [value for name, value in headers if name == "content-encoding"]), True
+    except ValueError:  # broken, or nothing here unpacks it
+        return sent, False
 
 
 def _first(headers: Headers) -> str:

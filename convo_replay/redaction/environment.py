@@ -68,8 +68,8 @@ def current() -> Mapping[str, str]:
 def found_in(environ: Mapping[str, str]) -> tuple[str, ...]:
     """`credentials`, remembered: from one test to the next the environment stays as it is."""
     global _last
-    if environ is not _last[0] and environ != _last[0]:
-        _last = (environ, tuple(credentials(environ)))
+    if environ != _last[0]:
+        _last = (dict(environ), tuple(credentials(environ)))
     return _last[1]
 
 

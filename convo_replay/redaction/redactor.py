@@ -98,8 +98,8 @@ class Redactor:
 
     def learn_environment(self, environ: Mapping[str, str]) -> None:
         """The credential-like values of an environment are secrets from now on; those known before stay."""
-        if environ is not self._environ and environ != self._environ:
-            self._environ = environ
+        if environ != self._environ:
+            self._environ = dict(environ)
             for value in environment.found_in(environ):
                 self.learn(value, "env")
 

@@ -182,8 +182,13 @@ def header_text(raw: bytes) -> str:
     return raw.decode("latin-1")
 
 
+def of_body(request: Request) -> tuple[str, str]:
+    """What a request says of its body: the content-type, the content-encoding."""
+    return request.header("content-type") or "", request.header("content-encoding") or ""
+
+
 def _with_body(request: Request, content: bytes, conversation: Conversation) -> Request:
-    body = conversation.read_body(content, request.header("content-type") or "") if content else None
+    body = conversation.read_body(content, *of_body(request)) if content else None
     return Request(request.method, request.url, request.headers, body)
 
 

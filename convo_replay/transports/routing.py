@@ -14,7 +14,7 @@ from convo_replay.exchange import Chunk, End, Exchange, Head, Request
 from convo_replay.nesting import current
 from convo_replay.player import Play
 from convo_replay.transports import tokens
-from convo_replay.transports.httpx import header_text, library_of, ours_to_explain
+from convo_replay.transports.httpx import header_text, library_of, of_body, ours_to_explain
 
 
 def may_be_ours(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -48,7 +48,7 @@ def routed(
             status, answered, content = tokens.synthetic(url)
             return conversation, Exchange(ours, (Head(status, answered), Chunk(0.0, content), End()))
         if body:
-            ours = replace(ours, body=conversation.read_body(body, ours.header("content-type") or ""))
+            ours = replace(ours, body=conversation.read_body(body, *of_body(ours)))
         if not conversation.claims(ours):
             return None
         decision = conversation.decide(ours)
