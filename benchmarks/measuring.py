@@ -34,11 +34,14 @@ def cpu(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
+WARM = 5
+
+
 def interleaved(works: Mapping[str, tuple[int, Callable[[], float]]]) -> dict[str, list[float]]:
     """What each work measures, in rounds: A B C A B C …
 
-    A round that does not count goes first. What is asked for fewer rounds than the others takes part in the
-    first ones; what is asked for a single one has no round that warms it up.
+    A round that does not count goes first, for what has at least `WARM` rounds. What is asked for fewer rounds than
+    the others takes part in the first ones.
 
     Args:
         works: number of rounds and the measurement, by name.
@@ -47,7 +50,7 @@ def interleaved(works: Mapping[str, tuple[int, Callable[[], float]]]) -> dict[st
     for number in range(max(rounds for rounds, _ in works.values()) + 1):
         for name, (rounds, work) in works.items():
             if number == 0:
-                if rounds > 1:
+                if rounds >= WARM:
                     work()
             elif number <= rounds:
                 measured[name].append(work())

@@ -1,10 +1,13 @@
 """Prints the peak memory, in MB, of one process that holds one conversation: `run` starts it.
 
-python -m benchmarks.memory TURNS [CONTENDER FOLDER]
+python -m benchmarks.memory TURNS                    the bare SDK over a mock transport
+python -m benchmarks.memory TURNS httpcore2          with the modules of the transport that clients have by default
+python -m benchmarks.memory TURNS CONTENDER FOLDER
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 from benchmarks import measuring, traffic
@@ -12,7 +15,10 @@ from benchmarks import measuring, traffic
 
 def main(turns: int, contender: str = "", folder: str = "") -> None:
     workload = traffic.conversation(turns)
-    if contender:
+    if contender == "httpcore2":
+        importlib.import_module(contender)
+        texts = traffic.bare(workload)
+    elif contender:
         from pathlib import Path
 
         from benchmarks import contenders

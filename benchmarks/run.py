@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--ours", action="store_true", help="leave out the other recorders")
     parser.add_argument("--full", action="store_true", help="also measure what takes minutes")
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
-    parser.add_argument("--rounds", type=int, default=7, metavar="K", help="rounds that count (default 7)")
+    parser.add_argument("--rounds", type=int, default=5, metavar="K", help="rounds that count (default 5)")
     parser.add_argument("--profile", metavar="NAME", help="show where our time goes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

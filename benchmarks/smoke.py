@@ -101,6 +101,8 @@ def conversation(bounds: Bounds, folder: Path) -> None:
             limit, grows = LIMITS[work][what]
             bounds.most(f"{what} per turn", more / MANY, limit)
             bounds.most(f"{what} per turn, growth", growth(some, more), grows)
+    bounds.exactly("redactions per request in replay", many.replay.calls["Redactor.request"] / MANY, 1)
+    bounds.most("fingerprints per request in replay", many.replay.calls["Fingerprints.of"] / MANY, 2)
     bounds.exactly("cassettes parsed in replay", many.replay.calls["loads"], 1)
     bounds.exactly("files opened in replay", many.opened(many.replay), 1)
     bounds.exactly("trust stores read in replay", many.replay.trust_stores, 0)

@@ -14,10 +14,10 @@ Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | Memory
 SCENARIOS: dict[str, Scenario] = {
     "start-up": StartUp("pytest of one trivial test, with the plugin over without", goal=3),
     "small": Replaying(
-        "200 cassettes of one exchange, a new client each", lambda: traffic.small(200), 1.2,
+        "200 cassettes of one exchange, a new client each, without pytest", lambda: traffic.small(200), None,
         {"vcrpy": 1, "cassetter": 1},
     ),
-    "tests": Tests("the same as 200 tests in one run of pytest, with its imports", 200, goal=1.2),
+    "tests": Tests("200 tests of one cassette and one client each, a whole run of pytest with its imports", 200, goal=1.2),
     "streams": Replaying(
         "100 streams of 300 events in one cassette, through messages.stream", lambda: traffic.streams(100, 300), 1.1,
         {"vcrpy": 3, "cassetter": 3},

@@ -59,7 +59,7 @@ class StartUp:
     def measure(self, bench: Bench, scenario: str) -> None:
         """Prints CPU milliseconds above pytest without the plugin."""
         folder = self._written(bench)
-        many = 6 * bench.rounds
+        many = 7 * bench.rounds
         works: Works = {FLOOR: (many, _pytests(folder))}
         for contender in bench.contenders:
             works[contender.name] = (many if contender is OURS else 5, _pytests(folder, contender.plugin))
@@ -109,9 +109,9 @@ class Tests:
         """Prints the multiples of the same run over ready bytes."""
         floor = bench.new_folder()
         self._write(floor, "", READY)
-        works: Works = {FLOOR: (min(5, bench.rounds), _pytests(floor))}
+        works: Works = {FLOOR: (bench.rounds, _pytests(floor))}
         for contender in bench.contenders:
-            rounds = min(5, bench.rounds) if contender is OURS else 1
+            rounds = bench.rounds if contender is OURS else 1
             works[contender.name] = (rounds, _pytests(self._written(bench, contender), contender.plugin))
         bench.compare(scenario, works, self.goal)
 
@@ -150,7 +150,7 @@ class Memory:
         def peak(*arguments: str) -> Callable[[], float]:
             return lambda: float(_run(["-m", "benchmarks.memory", str(self.turns), *arguments]))
 
-        works: Works = {FLOOR: (min(5, bench.rounds), peak())}
+        works: Works = {FLOOR: (bench.rounds, peak()), "floor, with httpcore2": (1, peak("httpcore2"))}
         for contender in bench.contenders:
             if contender is not OURS and not bench.full:
                 bench.unmeasured(scenario, contender.name, SLOW)
@@ -158,7 +158,7 @@ class Memory:
             folder = bench.new_folder()
             contender.prepare(folder, workload)
             works[contender.name] = (
-                min(5, bench.rounds) if contender is OURS else 1,
+                bench.rounds if contender is OURS else 1,
                 peak(contender.name, str(folder)),
             )
         bench.subtract(scenario, works, "MB", self.goal)
