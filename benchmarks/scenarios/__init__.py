@@ -17,7 +17,7 @@ SCENARIOS: dict[str, Scenario] = {
         "200 cassettes of one exchange, a new client each, without pytest", lambda: traffic.small(200), None,
         {"vcrpy": 1, "cassetter": 1},
     ),
-    "tests": Tests("200 tests of one cassette and one client each, a whole run of pytest with its imports", 200, goal=1.2),
+    "tests": Tests("200 tests of one cassette and one client each, one run of pytest, with imports", 200, goal=1.2),
     "streams": Replaying(
         "100 streams of 300 events in one cassette, through messages.stream", lambda: traffic.streams(100, 300), 1.1,
         {"vcrpy": 3, "cassetter": 3},
