@@ -44,6 +44,14 @@ class Figure:
             return ""
         return f"goal {self.goal:g}: {'MISSED' if self.missed else 'met'}"
 
+    @property
+    def cell(self) -> str:
+        """As it stands in a table of docs/performance.md."""
+        if self.spread is None:
+            return "–"
+        few = f"{short(self.spread.least)}–{short(self.spread.most)}"
+        return f"{short(self.spread.median)} {self.unit}" + (f" ({few})" if self.spread.count > 1 else " (k = 1)")
+
     def __str__(self) -> str:
         if self.spread is None:
             return f"  {self.contender:<24} {self.note}"
@@ -71,6 +79,7 @@ class Bench:
     rounds: int
     full: bool
     figures: list[Figure] = field(default_factory=list)
+    floors: dict[str, str] = field(default_factory=dict)
     _count: Iterator[int] = field(default_factory=itertools.count)
 
     def add(self, figure: Figure) -> None:
@@ -78,8 +87,27 @@ class Bench:
         self.figures.append(figure)
         print(figure, flush=True)
 
+    def _floor(self, scenario: str, text: str) -> None:
+        self.floors[scenario] = text
+        print(f"  {FLOOR:<24} {text:>10}")
+
     def unmeasured(self, scenario: str, contender: str, why: str) -> None:
         self.add(Figure(scenario, contender, None, note=f"not measured: {why}"))
+
+    def table(self) -> str:
+        """The figures as Markdown."""
+        names = [contender.name for contender in self.contenders]
+        rows = [["scenario", "floor", "goal", *names], ["---"] * (3 + len(names))]
+        for scenario in dict.fromkeys(figure.scenario for figure in self.figures):
+            cells = {figure.contender: figure for figure in self.figures if figure.scenario == scenario}
+            goal = cells[OURS.name]
+            rows.append([
+                f"`{scenario}`",
+                self.floors[scenario],
+                f"{goal.goal:g} {goal.unit}" if goal.goal is not None else "",
+                *(cells[name].cell for name in names),
+            ])  # fmt: skip
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def new_folder(self) -> Path:
         """A path where nothing is yet."""
@@ -94,7 +122,7 @@ class Bench:
     def compare(self, scenario: str, works: Works, goal: float | None) -> None:
         """Measures in turn, and prints each as a multiple of the floor."""
         measured = measuring.interleaved(works)
-        print(f"  {FLOOR:<24} {1000 * Spread.of(measured[FLOOR]).median:>7.0f} ms of CPU")
+        self._floor(scenario, f"{1000 * Spread.of(measured[FLOOR]).median:.0f} ms")
         for name in list(works)[1:]:
             spread = measuring.ratios(measured[name], measured[FLOOR])
             self.add(Figure(scenario, name, spread, goal=goal if name == OURS.name else None))
@@ -103,7 +131,7 @@ class Bench:
         """Measures in turn, and prints how much each is above the floor; also the least of each above its least."""
         measured = {name: [scale * each for each in taken] for name, taken in measuring.interleaved(works).items()}
         floor = measured[FLOOR]
-        print(f"  {FLOOR:<24} {Spread.of(floor).median:>7.1f} {unit}")
+        self._floor(scenario, f"{short(Spread.of(floor).median)} {unit}")
         for name in list(works)[1:]:
             spread = measuring.differences(measured[name], floor)
             note = f"  (least over least: {short(min(measured[name]) - min(floor))})"

@@ -4,6 +4,7 @@
     python -m benchmarks.run --ours           without the other recorders
     python -m benchmarks.run --full           also what takes minutes
     python -m benchmarks.run --check          exits 1 where a goal is missed
+    python -m benchmarks.run --markdown       prints them as docs/performance.md has them, too
     python -m benchmarks.run --profile NAME   where our time goes
 
 Each figure is the median of `k` rounds in which everybody is measured in turn, with the least and the
@@ -63,6 +64,7 @@ def main() -> int:
     parser.add_argument("--ours", action="store_true", help="leave out the other recorders")
     parser.add_argument("--full", action="store_true", help="also measure what takes minutes")
     parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
+    parser.add_argument("--markdown", action="store_true", help="print the figures as a table, too")
     parser.add_argument("--rounds", type=int, default=5, metavar="K", help="rounds that count (default 5)")
     parser.add_argument("--profile", metavar="NAME", help="show where our time goes")
     options = parser.parse_args()
@@ -85,6 +87,8 @@ def main() -> int:
         for figure in missed:
             assert figure.spread
             print(f"  missed: {figure.scenario}, {short(figure.spread.median)} {figure.unit}, goal {figure.goal:g}")
+        if options.markdown:
+            print(f"\n{bench.table()}")
         return 1 if options.check and missed else 0
 
 

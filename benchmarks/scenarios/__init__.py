@@ -24,7 +24,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "streams-raw": Replaying(
         "100 streams of 300 events in one cassette, through messages.create(stream=True)",
-        lambda: traffic.streams(100, 300, "events"), 1.1, {"vcrpy": 3, "cassetter": 3},
+        lambda: traffic.streams(100, 300, "events"), 1.1, {"vcrpy": 1, "cassetter": 1},
     ),
     "turns-50": Replaying("one conversation of 50 turns", lambda: traffic.conversation(50), None, {"vcrpy": 3}),
     "turns-100": Replaying(

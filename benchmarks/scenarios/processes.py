@@ -62,10 +62,10 @@ class StartUp:
         many = 7 * bench.rounds
         works: Works = {FLOOR: (many, _pytests(folder))}
         for contender in bench.contenders:
-            works[contender.name] = (many if contender is OURS else 5, _pytests(folder, contender.plugin))
+            works[contender.name] = (many if contender is OURS else 3, _pytests(folder, contender.plugin))
         if VCRPY in bench.contenders:
             # pytest-recording imports vcrpy at the first test with a cassette.
-            works["vcrpy, imported"] = (5, _pytests(folder, VCRPY.plugin, "vcr.cassette"))
+            works["vcrpy, imported"] = (3, _pytests(folder, VCRPY.plugin, "vcr.cassette"))
         bench.subtract(scenario, works, "ms", self.goal, scale=1000)
 
     def profile(self, bench: Bench) -> pstats.Stats:
