@@ -3,8 +3,8 @@
     python -m benchmarks.stages [NAME …]
 
 Sampled by a timer of CPU time, every few milliseconds, so that what is called often is not made slower than what is
-not. What the standard library and the interpreter do, the garbage collector included, counts for the stage that they
-did it in. Not on Windows, which has no such timer.
+not. What a library does counts for us where we called it, but for the network below us. Not on Windows, which has no
+such timer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,7 +51,8 @@ STAGES = {
 }
 OTHERS = "opening, deciding and closing"
 RUNS = 10
-LIBRARIES = ("anthropic", "httpx2", "httpcore2", "pydantic", "h11", "anyio", "truststore")
+NETWORK = ("httpcore2", "h11", "anyio", "_transports")
+LIBRARIES = ("anthropic", "httpx2", "pydantic", *NETWORK)
 
 
 def stage_of(filename: str) -> str | None:
@@ -60,7 +61,7 @@ def stage_of(filename: str) -> str | None:
     if path.is_relative_to(PACKAGE):
         inside = path.relative_to(PACKAGE).as_posix()
         return next((stage for start, stage in STAGES.items() if inside.startswith(start)), OTHERS)
-    return SDK if any(part in LIBRARIES for part in path.parts) else None
+    return SDK if any(part in NETWORK for part in path.parts) else None
 
 
 def sampled(work: Callable[[], Any]) -> Counter[str]:
@@ -69,6 +70,7 @@ def sampled(work: Callable[[], Any]) -> Counter[str]:
     known: dict[str, str | None] = {}
 
     def sample(_signal: int, frame: FrameType | None) -> None:
+        is_sdk = False
         while frame is not None:
             name = frame.f_code.co_filename
             if name not in known:
@@ -76,8 +78,9 @@ def sampled(work: Callable[[], Any]) -> Counter[str]:
             if (stage := known[name]) is not None:
                 stages[stage] += 1
                 return
+            is_sdk = is_sdk or any(library in name for library in LIBRARIES)
             frame = frame.f_back
-        stages["the benchmark"] += 1
+        stages[SDK if is_sdk else "the benchmark"] += 1
 
     before = signal.signal(signal.SIGPROF, sample)
     signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
@@ -89,7 +92,20 @@ def sampled(work: Callable[[], Any]) -> Counter[str]:
     return stages
 
 
+def table(found: Mapping[str, tuple[float, Counter[str]]]) -> str:
+    """Milliseconds by stage and scenario, as Markdown; the last row is the whole."""
+    stages = sum((samples for _, samples in found.values()), Counter[str]())
+    rows = [["ms of CPU", *(f"`{name}`" for name in found)], ["---"] * (1 + len(found))]
+    rows += [
+        [stage, *(f"{taken * samples[stage] / samples.total():.0f}" for taken, samples in found.values())]
+        for stage, _ in stages.most_common()
+    ]
+    rows.append(["together", *(f"{taken:.0f}" for taken, _ in found.values())])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def main() -> int:
+    found: dict[str, tuple[float, Counter[str]]] = {}
     with tempfile.TemporaryDirectory() as directory:
         bench = Bench(Path(directory), [OURS], 1, False)
         for name, scenario in chosen(sys.argv[1:]).items():
@@ -103,10 +119,9 @@ def main() -> int:
                 started = time.process_time()
                 stages += sampled(work)
                 taken += time.process_time() - started
-            print(f"\n{name}: {scenario.text}; {1000 * taken / RUNS:.0f} ms, {stages.total()} samples", flush=True)
-            for stage, samples in stages.most_common():
-                share = samples / stages.total()
-                print(f"  {stage:<32} {100 * share:5.1f} %  {1000 * taken / RUNS * share:7.1f} ms")
+            found[name] = 1000 * taken / RUNS, stages
+            print(f"{name}: {stages.total()} samples", flush=True)
+    print(f"\n{table(found)}")
     return 0
 
 
