@@ -59,8 +59,14 @@ def show(options: argparse.Namespace) -> int:
     from convo_replay.reporting.terminal import show as print_conversation
 
     cassette = _quietly(load, options.cassette)
+    exchanges = cassette.exchanges
+    if cassette.format != "convo":  # nobody has looked for keys in it
+        from convo_replay.redaction import Redactor
+
+        redactor = Redactor(dict(os.environ))
+        exchanges = [redactor.exchange(exchange) for exchange in exchanges]
     try:
-        print_conversation(cassette.exchanges, title=options.cassette, turn=options.turn, events=options.events)
+        print_conversation(exchanges, title=options.cassette, turn=options.turn, events=options.events)
     except IndexError as error:
         raise UsageError(f"{options.cassette}: {error}") from None
     return 0

@@ -58,6 +58,12 @@ class Config(BaseModel):
     max_requests: int = Field(default=200, ge=0)
     cassette_dir: Path | None = None
 
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ValueError(_told(error, dict.fromkeys(given, "Config"))) from None
+
     @field_validator("sanitize", mode="before")
     @classmethod
     def _sanitize_word(cls, value: Any) -> Any:
@@ -124,11 +130,17 @@ def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
         for name, value in given.items():
             merged[name] = value
             said_in[name] = where
+    made = Config.__new__(Config)
     try:
-        return Config(**merged)
+        BaseModel.__init__(made, **merged)
     except ValidationError as error:
-        first_of = {problem["loc"][:1]: problem for problem in reversed(error.errors())}
-        raise ValueError("\n".join(_explain(problem, said_in) for problem in reversed(first_of.values()))) from None
+        raise ValueError(_told(error, said_in)) from None
+    return made
+
+
+def _told(error: ValidationError, said_in: Mapping[str, str]) -> str:
+    first_of = {problem["loc"][:1]: problem for problem in reversed(error.errors())}
+    return "\n".join(_explain(problem, said_in) for problem in reversed(first_of.values()))
 
 
 _EXPECTED = {

@@ -110,6 +110,8 @@ class Conversation:
         self.verdict = None
         self._opened = self._closed = False
         self._saved: Sequence[Exchange] = ()
+        self._foreign: frozenset[int] = frozenset()
+        self._shown_as: dict[int, Exchange] = {}
         self._token: Token[Conversation | None] | None = None
         self._player: Player | None = None
         self._redactor: Redactor | None = None
@@ -134,7 +136,16 @@ class Conversation:
     @property
     def exchanges(self) -> list[Exchange]:
         """The exchanges so far, live and replayed, redacted, by the start of the request."""
-        return [exchange for exchange in list(self._finished) if exchange is not None]
+        return [self.shown(exchange) for exchange in list(self._finished) if exchange is not None]
+
+    def shown(self, exchange: Exchange) -> Exchange:
+        """An exchange as anyone may see it: one of a foreign cassette is played as it is, and shown redacted."""
+        if id(exchange) not in self._foreign or self._redactor is None or self.config.sanitize == "off":
+            return exchange
+        found = self._shown_as.get(id(exchange))
+        if found is None:
+            found = self._shown_as[id(exchange)] = self._redactor.exchange(exchange)
+        return found
 
     @property
     def turns(self) -> list[Turn]:
@@ -176,6 +187,7 @@ class Conversation:
                     keeping.refuse_in_git(self.cassette_path)
                 found = sources.read(self.cassette_path, self.also, self.filters, self._load_file)
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
+                self._foreign = found.foreign
             self._redactor = Redactor(environment.current(), self.config.secrets)
             self._redactor.reserve(exchanges)
             self._player = Player(
@@ -475,7 +487,7 @@ class Conversation:
         is_turn = provider is not None and provider.generates(sent)
         differences = []
         if refusal.nearest is not None and not refusal.played:
-            differences = explain(refusal.nearest.request, sent, self._fingerprints)
+            differences = explain(self.shown(refusal.nearest).request, sent, self._fingerprints)
         assert self._player is not None
         rerecord = self.rerecord
         if self.save_path != self.cassette_path:  # one of vcrpy's stays as it is

@@ -169,7 +169,7 @@ def miss(
     repeats: str = "repeats=True",
 ) -> str:
     """Nothing answers a request: which turn, what is nearest, what differs, what to do."""
-    out = [f"{what} is not in the cassette: {line}"]
+    out = [f"{what} is not in the cassette" + (f": {line}" if line != what else "")]
     if not exists:
         out.append("there is no such cassette yet")
     elif not exchanges:

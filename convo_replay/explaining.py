@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
-from convo_replay.matching import ID_KEYS, Fingerprints, canonical
+from convo_replay.matching import ID_KEYS, Fingerprints, canonical, comparable
 from convo_replay.normalizing import normalized
 from convo_replay.redaction.placeholders import classes_only
 
@@ -57,10 +57,20 @@ def explain(recorded: Request, sent: Request, rules: Fingerprints, *, most: int 
     theirs, ours = urlsplit(recorded.url), urlsplit(sent.url)
     if recorded.method != sent.method:
         differences.append(Difference("method", recorded.method, sent.method))
+    for name, a, b in (("scheme", theirs.scheme, ours.scheme), ("host", theirs.netloc, ours.netloc)):
+        if name in rules.match_on and a.rpartition("@")[2].lower() != b.rpartition("@")[2].lower():
+            differences.append(Difference(name, a.rpartition("@")[2], b.rpartition("@")[2]))
     if theirs.path != ours.path:
         differences.append(Difference("path", theirs.path, ours.path))
     if sorted(parse_qsl(theirs.query)) != sorted(parse_qsl(ours.query)):
         differences.append(Difference("query", theirs.query, ours.query))
+    if "headers" in rules.match_on and sorted(comparable(recorded)) != sorted(comparable(sent)):
+        known, given = dict(comparable(recorded)), dict(comparable(sent))
+        differences += [
+            Difference(f"headers.{name}", known.get(name, ABSENT), given.get(name, ABSENT))
+            for name in {**known, **given}
+            if known.get(name) != given.get(name)
+        ]
     tool_ids: tuple[dict[str, int], dict[str, int]] = ({}, {})
     if isinstance(recorded.body, Json) and isinstance(sent.body, Json):
         a, b = rules.normalized(recorded.body.value), rules.normalized(sent.body.value)

@@ -25,6 +25,7 @@ from convo_replay.bodies import MESSAGE_KEYS, message_key
 from convo_replay.exchange import Binary, Blob, Body, Headers, Json, Request, Text
 from convo_replay.normalizing import normalized, parse_path, replaced
 from convo_replay.providers import providers
+from convo_replay.redaction.headers import kept
 from convo_replay.redaction.placeholders import classes_only, found
 
 _UNNORMALIZED_KEYS = frozenset({"model"})
@@ -36,6 +37,11 @@ def canonical(value: Any) -> str:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # integers over 64 bits, lone surrogates
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def comparable(request: Request) -> Headers:
+    """The headers that are compared: those that a cassette of ours keeps, whoever recorded the request."""
+    return tuple([pair for pair in request.headers if kept(pair[0], request.body, response=False)])
 
 
 def _mix(text: str = "") -> Any:
@@ -110,7 +116,7 @@ class Fingerprints:
     def of(self, request: Request) -> Fingerprint:
         """The fingerprint of a redacted request."""
         exact, loose, host, placeholders = self._line(
-            request.method, request.url, request.headers if "headers" in self.match_on else ()
+            request.method, request.url, comparable(request) if "headers" in self.match_on else ()
         )
         exact, loose, placeholders = exact.copy(), loose.copy(), list(placeholders)
         if "body" in self.match_on:

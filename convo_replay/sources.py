@@ -40,11 +40,13 @@ class Sources:
         exchanges: all that may be played, in order of preference among equals.
         saved: those of the file that a recording goes into, as they are there.
         save_path: that file.
+        foreign: the `id` of each exchange that another recorder wrote: it holds what it holds, also keys.
     """
 
     exchanges: Sequence[Exchange]
     saved: Sequence[Exchange]
     save_path: Path
+    foreign: frozenset[int]
 
 
 def beside(path: Path) -> Path:
@@ -68,17 +70,26 @@ def read(path: Path, also: Sequence[Path], filters: Filters | None, load: Load |
     # What is not named as YAML is or will be of some other recorder's.
     save_path = path if path.suffix in (".yaml", ".yml") else beside(path)
     saved: list[Exchange] = []
-    played: list[Exchange] = []
+    cassettes: list[Cassette] = []
     if path.exists():
         cassette = load(path)
         if cassette.format == "convo":
             save_path, saved = path, cassette.exchanges
         else:
-            save_path, played = beside(path), cassette.exchanges
+            save_path = beside(path)
+        cassettes.append(cassette)
     if save_path != path and save_path.exists():
-        saved = load(save_path).exchanges
-    exchanges = [*saved, *played, *(exchange for other in also for exchange in load(other).exchanges)]
-    return Sources(_through(exchanges, filters.exchange) if filters else exchanges, saved, save_path)
+        cassettes.insert(0, load(save_path))
+        saved = cassettes[0].exchanges
+    cassettes += [load(other) for other in also]
+    exchanges: list[Exchange] = []
+    foreign: set[int] = set()
+    for cassette in cassettes:
+        held = _through(cassette.exchanges, filters.exchange) if filters else cassette.exchanges
+        exchanges += held
+        if cassette.format != "convo":
+            foreign.update(map(id, held))
+    return Sources(exchanges, saved, save_path, frozenset(foreign))
 
 
 def _through(exchanges: Sequence[Exchange], change: Callable[[Exchange], Exchange | None]) -> list[Exchange]:

@@ -14,9 +14,11 @@ import pytest
 
 from convo_replay import CassetteError, CassetteMiss, use_cassette
 from convo_replay.cassette import load
+from convo_replay.cli import main
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.exchange import Blob, Exchange, Json, Request
+from convo_replay.reporting.transcript import transcript
 
 HOST = "api.example.test"
 INTERACTION = {
@@ -115,6 +117,55 @@ def test_of_a_compressed_request_that_nothing_unpacks_the_hash_is_kept(tmp_path:
         ):
             client.post(f"https://{HOST}/a", content=b"\x1f\x8bbroken", headers={"content-encoding": "gzip"})
             assert isinstance(convo.exchanges[0].request.body, Blob)
+
+
+KEY = "sk-ant-api03-" + "Leaky0_" * 13 + "-AA"
+
+
+def test_what_a_foreign_cassette_holds_is_played_as_it_is_and_shown_redacted(tmp_path: Path, capsys):
+    path = tmp_path / "leaky.yaml"
+    url = "https://api.anthropic.com/v1/messages"
+    asked = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": f"say {KEY}"}]}
+    answer = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": f"it is {KEY}"}]}
+    headers = {"content-type": ["application/json"], "set-cookie": ["session=0123456789abcdef0123456789"]}
+    recorded = {"request": {"method": "POST", "uri": url, "body": json.dumps(asked), "headers": {}},
+                "response": {"status": {"code": 200, "message": "OK"}, "headers": headers,
+                             "body": {"string": json.dumps(answer)}}}  # fmt: skip
+    path.write_text(json.dumps({"version": 1, "interactions": [recorded]}))
+    with use_cassette(path) as convo, httpx.Client() as client:
+        response = client.post(url, json=asked)
+        assert response.json() == answer
+        assert response.headers["set-cookie"] == headers["set-cookie"][0]
+        assert "redacted-anthropic-key-1" in convo.turns[0].response.text
+        seen = [repr(convo.exchanges[0].steps), repr(convo.exchanges[0].request), transcript(convo.exchanges)]
+    with pytest.raises(CassetteMiss) as miss, use_cassette(path), httpx.Client() as client:
+        client.post(url, json={**asked, "messages": [{"role": "user", "content": "something else"}]})
+    assert main(["show", str(path), "--turn", "0"]) == 0
+    for text in (*seen, str(miss.value), capsys.readouterr().out):
+        assert KEY not in text
+        assert "0123456789abcdef" not in text
+
+
+def test_headers_are_compared_as_our_cassettes_keep_them(old: Path):
+    path = old.with_name("headers.yaml")
+    mine = {
+        **INTERACTION,
+        "request": {**INTERACTION["request"], "headers": {"user-agent": ["other"], "accept": ["a/b"]}},
+    }
+    path.write_text(json.dumps({"version": 1, "interactions": [mine]}))
+    with use_cassette(path, match_on=["method", "path", "headers"]), httpx.Client(transport=LIVE):
+        assert httpx.get(f"https://{HOST}/a").text == "old"
+
+
+def test_a_matcher_may_assert(old: Path):
+    def by_path(recorded: Request, sent: Request) -> None:
+        assert recorded.url == sent.url
+
+    with use_cassette(old, match_on=["method", by_path], intercept=HOST) as convo:
+        assert ask("/a") == "old"
+        with pytest.raises(CassetteMiss, match="nearest recorded: exchanges"):
+            ask("/b")
+        convo.failure = None
 
 
 class Broken:

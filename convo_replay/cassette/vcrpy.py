@@ -18,6 +18,7 @@ import http
 import json
 import re
 from base64 import b64decode
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -59,6 +60,8 @@ def read(data: bytes, path: str, *, layouts: bool = False) -> Cassette:
             raise NoCassette(path, reason or _NEITHER, document.line(messages, 0) or 1)
         extra = {key: item for key, item in value.items() if key not in ("interactions", "version")}
         lines = [document.line(messages, index) for index in range(len(messages))]
+        if _is_cassetters(messages):
+            messages = [_without_kinds(item, index, path, lines[index]) for index, item in enumerate(messages)]
     exchanges = [_exchange(item, index, document, lines[index], layouts) for index, item in enumerate(messages)]
     return Cassette(exchanges=exchanges, extra=extra, format="vcrpy")
 
@@ -139,6 +142,43 @@ def _migrated(item: Any) -> Any:
     usual = port in (None, "", {"https": 443, "http": 80}.get(scheme))
     asked["uri"] = f"{scheme}://{host}{'' if usual else f':{port}'}{path}"
     return {**item, "request": asked}
+
+
+_SIDES = ("request", "response")
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "none": lambda _: None,
+    "json": lambda content: {"string": response_bodies.json_bytes(content, "")},
+    "text": lambda content: {"string": content},
+    "binary": lambda content: {"string": bytes.fromhex(content)},
+}
+"""How cassetter 0.16 says what a body is, and what it holds then."""
+
+
+def _is_cassetters(messages: list[Any]) -> bool:
+    """Whether the interactions are of cassetter's YAML: vcrpy's but for the status, a number, and the bodies."""
+    return bool(messages) and all(
+        isinstance(item, dict)
+        and all(isinstance(item.get(side), dict) and _has_kind(item[side].get("body")) for side in _SIDES)
+        and isinstance(item["response"].get("status"), int)
+        for item in messages
+    )
+
+
+def _has_kind(body: Any) -> bool:
+    return isinstance(body, dict) and body.get("type") in tuple(_KINDS) and body.keys() <= {"type", "content"}
+
+
+def _without_kinds(item: dict[str, Any], index: int, path: str, line: int | None) -> dict[str, Any]:
+    made = dict(item)
+    for side in _SIDES:
+        kind, content = item[side]["body"]["type"], item[side]["body"].get("content")
+        try:
+            body = _KINDS[kind](content)
+        except (TypeError, ValueError):
+            reason = f"interactions[{index}].{side}.body: no content of type {kind}, as cassetter writes it"
+            raise CassetteError(path, reason, line) from None
+        made[side] = {**item[side], "body": body}
+    return made
 
 
 # --- one interaction -------------------------------------------------------------------------------

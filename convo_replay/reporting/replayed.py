@@ -41,7 +41,8 @@ def replayed(conversation: Conversation) -> list[Exchange]:
         if found and config.sanitize == "on":
             raise LeakFound(conversation.save_path, found)
     places = {id(exchange): index for index, exchange in enumerate(player.exchanges)} if player else {}
-    return as_recorded([exchange for exchange in finished if exchange is not None], places)
+    ordered = as_recorded([exchange for exchange in finished if exchange is not None], places)
+    return [conversation.shown(exchange) for exchange in ordered]
 
 
 def as_recorded(exchanges: Sequence[Exchange], places: Mapping[int, int]) -> list[Exchange]:

@@ -37,6 +37,36 @@ def _read(data: bytes) -> Exchange:
     return cassette.exchanges[0]
 
 
+CASSETTERS = """
+version: 1
+interactions:
+- request: {method: POST, uri: "http://h/", headers: {content-type: [application/json]}, body: BODY}
+  response: {status: 404, headers: {server: [x]}, body: BODY}
+  recorded_at: 2026-11-23T04:19:48.934404+00:00
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "sent", "answer"),
+    [
+        ("{type: none}", None, b""),
+        ('{type: json, content: {a: [1, "ä"]}}', Json({"a": [1, "ä"]}), '{"a":[1,"ä"]}'.encode()),
+        ('{type: text, content: "two\\nlines"}', Text("two\nlines"), b"two\nlines"),
+        ("{type: binary, content: 00fffe}", Binary(b"\0\xff\xfe"), b"\0\xff\xfe"),
+    ],
+    ids=["none", "json", "text", "binary"],
+)
+def test_cassetters_bodies(body: str, sent: Body, answer: bytes) -> None:
+    exchange = _read(CASSETTERS.replace("BODY", body).encode())
+    assert (exchange.status, exchange.body, exchange.request.body) == (404, answer, sent)
+
+
+@pytest.mark.parametrize("body", ["{type: binary, content: xyz}", "{type: text, content: 1}", "{type: binary}"])
+def test_cassetters_bodies_that_are_none(body: str) -> None:
+    with pytest.raises(CassetteError, match=r"vcr\.yaml:4: interactions\[0\]\.request"):
+        _read(CASSETTERS.replace("BODY", body).encode())
+
+
 def test_one_exchange() -> None:
     data = _file(
         {
