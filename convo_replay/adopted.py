@@ -15,19 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from vcr import matchers
-from vcr.errors import UnhandledHTTPRequestError
+from vcr.errors import CannotOverwriteExistingCassetteException, UnhandledHTTPRequestError
 from vcr.record_mode import RecordMode
 
 from convo_replay.call import Call
 from convo_replay.cassette import Cassette, load
 from convo_replay.config import Config
 from convo_replay.conversation import Budget, Conversation
-from convo_replay.errors import CassetteError, ConvoFailure
+from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
 from convo_replay.exchange import Exchange, Request
 from convo_replay.matching import Fingerprint, Fingerprints
 from convo_replay.player import Play
 from convo_replay.vcr_config import Adopted, FilterError
 from convo_replay.vcr_messages import VcrRequest, vcr_response
+
+
+class Unanswered(CassetteMiss, CannotOverwriteExistingCassetteException):  # type: ignore[misc]
+    """A miss as tests written for vcrpy know it: an ordinary exception, and the application's to handle."""
+
+    def __init__(self, conversation: AdoptedConversation, request: Request, miss: CassetteMiss) -> None:
+        Exception.__init__(self, str(miss))
+        self.miss = miss
+        self.cassette = AdoptedCassette(conversation)
+        self.failed_request = VcrRequest(request)
 
 
 class _WithoutHost(Fingerprints):
@@ -61,6 +71,8 @@ class AdoptedConversation(Conversation):
             load=self._read,
         )
         self.adopted = adopted
+        self.missed: list[CassetteMiss] = []
+        """What was asked and nothing answers; raised as an `Unanswered`, which the application may handle."""
         self._fingerprints = _WithoutHost(config.match_on, config.normalize)
         if adopted.filters is not None:
             adopted.filters.redact = self._redacted
@@ -76,6 +88,14 @@ class AdoptedConversation(Conversation):
         if cassette.format == "convo" and self.adopted.filters is not None:
             self.adopted.filters.of_ours(exchanges)
         return replace(cassette, exchanges=exchanges)
+
+    def close(self, *, failed: bool = False) -> None:
+        if self.missed and not failed:
+            first = str(self.missed[0]).partition(": ")[0]
+            self.notes.append(
+                f"{self.owner}: passed, but {len(self.missed)} request(s) had no answer; the first: {first}"
+            )
+        super().close(failed=failed)
 
     def load(self) -> None:
         filters = self.adopted.filters
@@ -101,15 +121,28 @@ class AdoptedConversation(Conversation):
         return self.filters is not None or super().needs_body()
 
     def decide(self, request: Request) -> Play | Call:
-        try:
-            return super().decide(request)
-        except FilterError as error:
-            raise self.fail(ConvoFailure, str(error), error) from error
+        with self.lock:
+            failed_before = self.failure
+            try:
+                return super().decide(request)
+            except FilterError as error:
+                raise self.fail(ConvoFailure, str(error), error) from error
+            except CassetteMiss as miss:
+                if failed_before is not None:
+                    raise
+                self.failure = None
+                self.missed.append(miss)
+                raise Unanswered(self, request, miss) from None
 
     @property
     def loaded(self) -> Sequence[Exchange]:
         """What may be played, in the order of the files."""
         return self._player.exchanges if self._player is not None else ()
+
+    @property
+    def met(self) -> list[Exchange]:
+        """The exchanges so far, as they are in the cassette."""
+        return [exchange for exchange in list(self._finished) if exchange is not None]
 
     @property
     def new(self) -> list[Exchange]:
@@ -202,7 +235,7 @@ class AdoptedCassette:
         """How often each exchange was played, by its place in `data`."""
         places = {id(exchange): place for place, exchange in enumerate(self._exchanges())}
         new = {id(exchange) for exchange in self.conversation.new}
-        done = [id(exchange) for exchange in self.conversation.exchanges[self._rewound_at :]]
+        done = [id(exchange) for exchange in self.conversation.met[self._rewound_at :]]
         return Counter(places[each] for each in done if each in places and each not in new)
 
     @property
@@ -233,5 +266,5 @@ class AdoptedCassette:
 
     def rewind(self) -> None:
         """What has been played may be played once more, and counts anew."""
-        self._rewound_at = len(self.conversation.exchanges)
+        self._rewound_at = len(self.conversation.met)
         self.conversation.rewind()

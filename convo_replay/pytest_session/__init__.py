@@ -46,6 +46,11 @@ class Run:
     def failure(self) -> ConvoFailure | None:
         return self.conversation.failure if self.conversation else None
 
+    @property
+    def missed(self) -> Sequence[ConvoFailure]:
+        """Misses that were the application's to handle (`AdoptedConversation`)."""
+        return getattr(self.conversation, "missed", ())
+
 
 _run_key = pytest.StashKey[Run]()
 
@@ -201,8 +206,12 @@ class PytestSession:
             failure = failures.find(raised)
             if failure is None and run is not None and run.failure is not None and report.when in run.reported:
                 failure = failures.beside(run.failure, [raised] if raised is not None else [])  # unittest's own
+            if run is not None and run.missed:
+                failure = getattr(failures.origin(raised), "miss", failure)
             if failure is not None:
                 report.longrepr = failures.longrepr(failure, item)
+            elif run is not None and run.missed:
+                report.sections.append(("convo", str(run.missed[0])))
         return report
 
     @pytest.hookimpl(trylast=True)

@@ -78,6 +78,17 @@ def find(error: BaseException | None) -> ConvoFailure | None:
     return None
 
 
+def origin(error: BaseException | None) -> ConvoFailure | None:
+    """The failure of ours that an exception is, or was raised because of."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ConvoFailure):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def is_ours(error: BaseException) -> bool:
     """Whether an exception is a failure of ours, or what somebody made of one."""
     return isinstance(error, ConvoFailure) or isinstance(error.__cause__, ConvoFailure)

@@ -253,6 +253,62 @@ def test_a_missing_cassette_says_how_to_record(project, monkeypatch, plugins):
     )
 
 
+MISSES = """
+import os, anthropic, httpx, pytest, requests, urllib.request
+from vcr.errors import CannotOverwriteExistingCassetteException
+
+pytestmark = pytest.mark.vcr
+URL = os.environ["UPSTREAM"] + "/nothing"
+
+def swallowed():
+    for get in (httpx.get, requests.get, urllib.request.urlopen):
+        try:
+            get(URL)
+        except Exception:
+            pass
+
+def test_swallowed():
+    swallowed()
+
+def test_expected():
+    for client in (httpx, requests):
+        with pytest.raises(CannotOverwriteExistingCassetteException) as raised:
+            client.get(URL)
+        assert raised.value.failed_request.uri == URL and len(raised.value.cassette) == 0
+
+def test_wrapped():
+    swallowed()
+    client = anthropic.Anthropic(base_url=os.environ["UPSTREAM"], api_key="k", max_retries=0)
+    client.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hello"}])
+
+def test_failed_for_another_reason():
+    swallowed()
+    assert "one" == "other"
+
+@pytest.fixture
+def early():
+    requests.get(URL)
+
+def test_set_up(early):
+    pass
+"""
+
+
+def test_a_miss_is_the_applications_to_handle_as_it_is_with_vcrpy(project):
+    project.write("test_it.py", MISSES)
+    run(project, OFF).assert_outcomes(passed=2, failed=2, errors=1)
+    result = run(project, ON, plugins=MISSING)
+    result.assert_outcomes(passed=2, failed=2, errors=1)
+    shown = result.stdout
+    shown.fnmatch_lines(["*ERROR at setup of test_set_up*", "E   CassetteMiss: GET *", "*--record-mode=once"])
+    shown.fnmatch_lines(["*_ test_wrapped _*", "E   CassetteMiss: turns?0? is not in the cassette: POST *"])
+    shown.fnmatch_lines(["*_ test_failed_for_another_reason _*", "E  *assert 'one' == 'other'", "*- convo -*", "GET *"])
+    shown.fnmatch_lines(
+        ["test_it.py::test_swallowed: passed, but 3 request(s) had no answer: GET */nothing is not in the cassette"]
+    )
+    assert "Connection error" not in shown.str()
+
+
 MODES = """
 import pytest
 
