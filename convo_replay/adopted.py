@@ -91,7 +91,7 @@ class AdoptedConversation(Conversation):
 
     def close(self, *, failed: bool = False) -> None:
         if self.missed and not failed:
-            first = str(self.missed[0]).partition(": ")[0]
+            first = str(self.missed[0]).splitlines()[0]
             self.notes.append(
                 f"{self.owner}: passed, but {len(self.missed)} request(s) had no answer; the first: {first}"
             )
