@@ -150,6 +150,11 @@ class AdoptedConversation(Conversation):
         return [self._recorded[slot] for slot in sorted(self._recorded)]
 
     @property
+    def done(self) -> list[Exchange]:
+        """What was played and recorded, as it was loaded: nothing of it redacted for showing."""
+        return [exchange for exchange in list(self._finished) if exchange is not None]
+
+    @property
     def is_write_protected(self) -> bool:
         """Whether a request that nothing answers is refused."""
         return self.record == "none" or (self.record == "once" and not (self._player and self._player.records_all))
