@@ -304,9 +304,7 @@ def test_a_miss_is_the_applications_to_handle_as_it_is_with_vcrpy(project):
     shown.fnmatch_lines(["*_ test_wrapped _*", "E   CassetteMiss: turns?0? is not in the cassette: POST *"])
     shown.fnmatch_lines(["*_ test_failed_for_another_reason _*", "E  *assert 'one' == 'other'", "*- convo -*", "GET *"])
     shown.fnmatch_lines(
-        [
-            "test_it.py::test_swallowed: passed, but 3 request(s) had no answer; the first: GET */nothing is not in the cassette"
-        ]
+        ["test_it.py::test_swallowed: passed, but 3 request(s) had no answer; the first: GET */nothing is not in*"]
     )
     assert "Connection error" not in shown.str()
 
