@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
 from convo_replay.matching import ID_KEYS, Fingerprints, canonical, comparable
 from convo_replay.normalizing import normalized
+from convo_replay.redaction import urls
 from convo_replay.redaction.placeholders import classes_only
 
 
@@ -62,7 +63,7 @@ def explain(recorded: Request, sent: Request, rules: Fingerprints, *, most: int 
             differences.append(Difference(name, a.rpartition("@")[2], b.rpartition("@")[2]))
     if theirs.path != ours.path:
         differences.append(Difference("path", theirs.path, ours.path))
-    if sorted(parse_qsl(theirs.query)) != sorted(parse_qsl(ours.query)):
+    if urls.compared(theirs.query) != urls.compared(ours.query):
         differences.append(Difference("query", theirs.query, ours.query))
     if "headers" in rules.match_on and sorted(comparable(recorded)) != sorted(comparable(sent)):
         known, given = dict(comparable(recorded)), dict(comparable(sent))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -25,6 +25,7 @@ from convo_replay.bodies import MESSAGE_KEYS, message_key
 from convo_replay.exchange import Binary, Blob, Body, Headers, Json, Request, Text
 from convo_replay.normalizing import normalized, parse_path, replaced
 from convo_replay.providers import providers
+from convo_replay.redaction import urls
 from convo_replay.redaction.headers import kept
 from convo_replay.redaction.placeholders import classes_only, found
 
@@ -148,7 +149,7 @@ class Fingerprints:
         if "path" in self.match_on:
             line.append(f"path {url.path or '/'}")
         if "query" in self.match_on:
-            line.append(f"query {sorted(parse_qsl(url.query, keep_blank_values=True))}")
+            line.append(f"query {urls.compared(url.query)}")
         if "headers" in self.match_on:
             line.append(f"headers {sorted(headers)}")
         exact_line = classes_only("\n".join(line))

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from convo_replay.config import RecordMode
 from convo_replay.exchange import Exchange, Json, Request, Text
 from convo_replay.explaining import nearest
 from convo_replay.matching import Fingerprint, Fingerprints, comparable
 from convo_replay.pairing import Pairing, wildcard_pairs
+from convo_replay.redaction import urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ class Player:
         if "path" in rules.match_on:
             compared.append((theirs.path or "/", ours.path or "/"))
         if "query" in rules.match_on:
-            compared.append((sorted(parse_qsl(theirs.query, True)), sorted(parse_qsl(ours.query, True))))
+            compared.append((urls.compared(theirs.query), urls.compared(ours.query)))
         if "headers" in rules.match_on and sorted(comparable(known)) != sorted(comparable(request)):
             return None
         if "body" in rules.match_on:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from convo_replay.redaction.headers import is_secret
 from convo_replay.redaction.placeholders import PLACEHOLDER
@@ -18,6 +18,14 @@ _CREDENTIAL = re.compile(
     r"|code_verifier|client_secret|assertion)\]?$|token$|apikey$|secret$",
     re.IGNORECASE,
 )
+
+
+_KEY = re.compile(r"(?:x[-_])?(?:api[-_]?)?key|access_token", re.IGNORECASE)
+
+
+def compared(query: str) -> list[tuple[str, str]]:
+    """The parameters by which queries are told apart: the key of the account is none, be it there or taken out."""
+    return sorted(pair for pair in parse_qsl(query, keep_blank_values=True) if not _KEY.fullmatch(pair[0]))
 
 
 def credentials(url: str) -> Iterator[tuple[str, str]]:
