@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks import traffic
 from benchmarks.scenarios.processes import Memory, StartUp, Tests
 from benchmarks.scenarios.recording import FirstEvent, Recording
-from benchmarks.scenarios.replaying import Replaying
+from benchmarks.scenarios.replaying import LATER, NEVER, Replaying
 
 __all__ = ["SCENARIOS", "FirstEvent", "Memory", "Recording", "Replaying", "Scenario", "StartUp", "Tests"]
 
@@ -31,17 +31,17 @@ SCENARIOS: dict[str, Scenario] = {
         "one conversation of 100 turns", lambda: traffic.conversation(100), None, {"vcrpy": 1, "cassetter": 3}
     ),
     "turns-200": Replaying(
-        "one conversation of 200 turns", lambda: traffic.conversation(200), 1.3, {"vcrpy": 0, "cassetter": 1}
+        "one conversation of 200 turns", lambda: traffic.conversation(200), 1.3, {"vcrpy": LATER, "cassetter": 1}
     ),
     "turns-400": Replaying(
-        "one conversation of 400 turns", lambda: traffic.conversation(400), None, {"vcrpy": 0, "cassetter": 0}
+        "one conversation of 400 turns", lambda: traffic.conversation(400), None, {"vcrpy": NEVER, "cassetter": LATER}
     ),
     "random-200": Replaying(
         "200 exchanges in one file, in random order", lambda: traffic.shuffled(200), None, {"vcrpy": 1, "cassetter": 3}
     ),
     "random-2000": Replaying(
         "2,000 exchanges in one file, in random order", lambda: traffic.shuffled(2000), 1.4,
-        {"vcrpy": 0, "cassetter": 0},
+        {"vcrpy": LATER, "cassetter": LATER},
     ),
     "record": Recording("200 exchanges from a server in another process, saved", 200, "create", goal=1.3),
     "record-streams": Recording("200 streams of 11 events, likewise", 200, "stream", goal=1.3),

@@ -14,6 +14,8 @@ from benchmarks.contenders import OURS, Contender
 from benchmarks.traffic import Workload
 
 SLOW = "takes minutes; --full measures it"
+LATER, NEVER = 0, -1
+"""Rounds of a recorder that takes minutes: one, in a full run; and of one that takes a quarter of an hour: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,7 @@ class Replaying:
 
     Attributes:
         goal: at most so many times the floor.
-        theirs: rounds of the other recorders, where they are not as many as ours; 0 leaves one out,
-            but for a full run, which measures it once.
+        theirs: rounds of the other recorders, where they are not as many as ours.
     """
 
     text: str
@@ -40,8 +41,8 @@ class Replaying:
         }
         for contender in bench.contenders:
             rounds = self.theirs.get(contender.name, bench.rounds)
-            if not rounds and not bench.full:
-                bench.unmeasured(scenario, contender.name, SLOW)
+            if rounds == NEVER or (rounds == LATER and not bench.full):
+                bench.unmeasured(scenario, contender.name, SLOW if rounds == LATER else "takes a quarter of an hour")
                 continue
             folder = bench.new_folder()
             try:
