@@ -96,6 +96,8 @@ def convert(options: argparse.Namespace) -> int:
     from convo_replay import converting, keeping
 
     code = 0
+    if not options.src.exists():
+        raise UsageError(f"{options.src}: there is no such file or directory")
     targets = list(converting.pairs(options.src, options.dst))
     if options.sanitize == "off" and targets:
         keeping.refuse_in_git(targets[0][1])  # once, not for each file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,8 +16,9 @@ from convo_replay.exchange import Exchange
 from convo_replay.redaction import Redactor
 from convo_replay.transports.tokens import is_token_endpoint
 
-SUFFIXES = ("", ".json", ".yaml", ".yml")
+SUFFIXES = (".json", ".yaml", ".yml")
 """Of files that are taken for cassettes in a folder: one that cannot be read is an error there."""
+_CASSETTES = re.compile(rb"^(?:interactions|convo_replay):", re.MULTILINE)  # in a file without a suffix
 
 
 def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
@@ -36,6 +38,8 @@ def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
     """
     if sanitize not in ("on", "off"):
         raise ValueError(f"sanitize: expected 'on' or 'off', got {sanitize!r}")
+    if dst.suffix == ".json":
+        raise CassetteError(dst, "cassettes are written as YAML, ours and vcrpy's; name it .yaml")
     if os.path.lexists(dst):
         raise CassetteError(dst, "there is a file of this name already, which is not overwritten")
     if sanitize == "off":
@@ -53,7 +57,7 @@ def convert(src: Path, dst: Path, *, sanitize: str = "on") -> list[str]:
         lost += _token_endpoints(cassette)
         cassette = _sanitized(cassette, redactor)
     cassette = _portable(cassette)
-    written = dump(cassette) if cassette.format == "vcrpy" else Written(vcrpy_writing.dump(cassette))
+    written = dump(cassette, in_order=True) if cassette.format == "vcrpy" else Written(vcrpy_writing.dump(cassette))
     if redactor is not None:
         keeping.gate(dst, written, cassette.exchanges, redactor)
     create(dst, written)
@@ -134,9 +138,16 @@ def pairs(src: Path, dst: Path) -> Iterator[tuple[Path, Path]]:
     for file in sorted(src.rglob("*")):
         below = file.relative_to(src)
         if file.is_file() and not any(part.startswith(".") or part == "_blobs" for part in below.parts):
-            yield file, dst / (below.with_suffix(".yaml") if below.suffix == ".json" else below)
+            yield file, dst / (_as_yaml(file, below) if below.suffix == ".json" else below)
+
+
+def _as_yaml(file: Path, below: Path) -> Path:
+    """Where a `.json` goes: `a.yaml`, or `a.json.yaml` where there is an `a.yaml` already."""
+    return below.with_name(f"{below.name}.yaml") if file.with_suffix(".yaml").exists() else below.with_suffix(".yaml")
 
 
 def is_expected(src: Path, error: CassetteError) -> bool:
     """Whether a file of a folder that could not be converted should have been; a file of another kind is only named."""
-    return src.suffix in SUFFIXES and not isinstance(error, vcrpy.NoCassette)
+    if isinstance(error, vcrpy.NoCassette):
+        return False
+    return src.suffix in SUFFIXES or (not src.suffix and _CASSETTES.search(src.read_bytes()) is not None)

@@ -36,14 +36,18 @@ ABSENT = _Absent()
 
 
 def nearest(sent: Request, recorded: Sequence[Request], rules: Fingerprints) -> int | None:
-    """The index of the recorded request that differs from the sent one in the fewest parts."""
+    """The index of the recorded request that differs from the sent one in the fewest parts; the path goes first."""
     ours = rules.pieces(sent)
+    url = urlsplit(sent.url)
 
-    def distance(index: int) -> tuple[int, int]:
+    def distance(index: int) -> tuple[bool, bool, bool, int, int]:
+        known = urlsplit(recorded[index].url)
+        elsewhere = (known.path != url.path, recorded[index].method.upper() != sent.method.upper())
         theirs = rules.pieces(recorded[index])
         unequal = sum(1 for a, b in zip(theirs[1:], ours[1:], strict=False) if a.loose != b.loose)
         rest = int(theirs[0].loose != ours[0].loose)
-        return (abs(len(theirs) - len(ours)) * 2 + unequal + rest, index)
+        other_query = urls.compared(known.query) != urls.compared(url.query)
+        return (*elsewhere, other_query, abs(len(theirs) - len(ours)) * 2 + unequal + rest, index)
 
     return min(range(len(recorded)), key=distance, default=None)
 

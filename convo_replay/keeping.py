@@ -7,6 +7,7 @@ gate refuses it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -31,8 +32,9 @@ CLIENTS = ("anthropic", "openai", "httpx", "httpx2")
 
 def refuse_in_git(path: Path) -> None:
     """Raises `CassetteError` where a cassette that is not sanitized would lie in a git work tree."""
-    folder = path.absolute().parent
-    for parent in (folder, *folder.parents):
+    # Where it lies by its name, and where it is written: a folder may be a link into a work tree.
+    folders = {Path(os.path.normpath(path.absolute())).parent, path.resolve().parent}
+    for parent in sorted({parent for folder in folders for parent in (folder, *folder.parents)}, reverse=True):
         if (parent / ".git").exists():
             raise CassetteError(
                 path,

@@ -50,8 +50,8 @@ class Sources:
 
 
 def beside(path: Path) -> Path:
-    """The cassette of ours beside one of vcrpy's."""
-    return path.with_name(f"{path.stem}.convo.yaml")
+    """The cassette of ours beside one of vcrpy's: `a.convo.yaml` for `a.yaml`, `a.json.convo.yaml` for `a.json`."""
+    return path.with_name(f"{path.stem if path.suffix == '.yaml' else path.name}.convo.yaml")
 
 
 def read(path: Path, also: Sequence[Path], filters: Filters | None, load: Load | None = None) -> Sources:

@@ -129,3 +129,14 @@ def test_unsanitized_is_refused_inside_a_git_work_tree(tmp_path):
     (tmp_path / ".git").mkdir()
     with pytest.raises(CassetteError, match="refused inside a git work tree"):
         keeping.refuse_in_git(tmp_path / "deep" / "c.yaml")
+
+
+def test_where_a_file_is_written_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tree, outside = tmp_path / "tree", tmp_path / "outside"
+    (tree / ".git").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "link").symlink_to(tree, target_is_directory=True)
+    with pytest.raises(CassetteError, match="refused inside a git work tree"):
+        keeping.refuse_in_git(outside / "link" / "c.yaml")
+    monkeypatch.chdir(tree)
+    keeping.refuse_in_git(Path("../outside/c.yaml"))

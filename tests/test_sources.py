@@ -52,7 +52,7 @@ def test_what_is_new_is_recorded_beside_it_and_replays(old: Path):
     assert run(old, "new_episodes", "/a", "/b") == ["old", "live /b"]
     assert run(old, "none", "/b", "/a") == ["live /b", "old"]
     assert old.read_bytes() == before
-    beside = load(old.with_name("old.convo.yaml"))
+    beside = load(old.with_name("old.convo.yaml" if old.suffix == ".yaml" else "old.json.convo.yaml"))
     assert beside.format == "convo"
     assert [exchange.request.url for exchange in beside.exchanges] == [f"https://{HOST}/b"]
 
@@ -217,7 +217,7 @@ def test_a_key_that_a_filter_takes_out_is_not_left_elsewhere(tmp_path: Path):
 
 def test_a_cassette_named_as_json_that_is_not_there_yet_is_recorded_as_ours_beside(tmp_path: Path):
     assert run(tmp_path / "a.json", "once", "/a") == ["live /a"]
-    assert [path.name for path in tmp_path.iterdir()] == ["a.convo.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json.convo.yaml"]
     assert run(tmp_path / "a.json", "none", "/a") == ["live /a"]
 
 

@@ -92,6 +92,11 @@ class Prefixes:
         return base, keep
 
 
+def keeps_order(body: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """Whether a body that is written as what `base` lacks comes back with its keys in order."""
+    return [*(name for name in base if name in body), *(name for name in body if name not in base)] == list(body)
+
+
 def write(body: Any, base: Any, distance: int, keep: int, digests: Digests) -> Any:
     """What stands in the file for a body: the whole of it where `keep` is 0, else what `base` lacks."""
     key = message_key(body)

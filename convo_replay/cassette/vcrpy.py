@@ -40,7 +40,8 @@ def read(data: bytes, path: str, *, layouts: bool = False) -> Cassette:
 
     Args:
         layouts: note in `Exchange.extra` how the bytes of JSON requests were laid out, as `request.format`: they
-            are held by value, and nothing but writing them again asks for it.
+            are held by value, and nothing but writing them again asks for it. `request.white space` where no
+            word says it.
 
     Raises:
         CassetteError: neither YAML nor JSON, or no cassette of vcrpy's.
@@ -200,7 +201,9 @@ def _exchange(item: Any, index: int, document: Document, line: int | None, layou
         raise CassetteError(path, f"{where}: {error}", line) from None
     recorded = item.get("recorded_at")
     extra = {key: value for key, value in item.items() if key not in ("request", "response", "recorded_at")}
-    if layout:
+    if layout is None:
+        extra["request"] = {"white space": True}
+    elif layout:
         extra["request"] = {"format": layout}
     exchange = Exchange(request, steps, recorded=recorded if isinstance(recorded, str) else "", extra=extra or None)
     return stored(exchange)
@@ -234,9 +237,10 @@ def _first(headers: Headers) -> str:
     return next((value for name, value in headers if name == "content-type"), "")
 
 
-def _layout(sent: bytes) -> str:
-    """The word for the layout of a JSON document; none where it is compact, or where no word fits."""
-    return str(response_bodies.write(sent, "application/json")[0].get("format", ""))
+def _layout(sent: bytes) -> str | None:
+    """The word for the layout of a JSON document, empty where it is compact; `None` where no word fits."""
+    written = response_bodies.write(sent, "application/json")[0]
+    return str(written.get("format", "")) if "json" in written else None
 
 
 def _headers(value: Any) -> Headers:

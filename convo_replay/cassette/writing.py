@@ -21,8 +21,12 @@ CLOSING = "..."
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z\Z")
 
 
-def dump(cassette: Cassette) -> Written:
+def dump(cassette: Cassette, *, in_order: bool = False) -> Written:
     """The bytes of a cassette's file, and its blobs. What it holds is `stored(x)` of each exchange.
+
+    Args:
+        in_order: keep the order of keys in requests where it differs from that of the turn before. It means
+            nothing, and costs a copy of the history each time.
 
     Raises:
         ValueError, TypeError: a value that is none of JSON's, or an end of no known kind.
@@ -32,7 +36,7 @@ def dump(cassette: Cassette) -> Written:
     made: list[dict[str, Any]] = []
     for index, exchange in enumerate(cassette.exchanges):
         canonical = stored(exchange)
-        made.append(_exchange(canonical, index, cassette.exchanges, prefixes, blobs))
+        made.append(_exchange(canonical, index, cassette.exchanges, prefixes, blobs, in_order))
     rest: dict[str, Any] = {}
     if cassette.clients:
         rest["clients"] = {text(name): text(version) for name, version in cassette.clients.items()}
@@ -49,6 +53,7 @@ def _exchange(
     others: list[Exchange],
     prefixes: history.Prefixes,
     blobs: dict[str, bytes],
+    in_order: bool,
 ) -> dict[str, Any]:
     extra = dict(exchange.extra or {})
     made: dict[str, Any] = Tall()
@@ -73,6 +78,8 @@ def _exchange(
         if isinstance(body.value, dict):
             base, keep = prefixes.place(index, exchange.test, body.value)
         before = others[base].request.json if keep else None
+        if in_order and before is not None and not history.keeps_order(body.value, before):
+            keep = 0
         request["json"] = history.write(body.value, before, index - base, keep, prefixes.digests)
     else:
         request.update(_request_body(body))
