@@ -41,8 +41,39 @@ def is_recording_there(pluginmanager: pytest.PytestPluginManager) -> bool:
     return any(getattr(plugin, "__name__", "") == "pytest_recording.plugin" for plugin in pluginmanager.get_plugins())
 
 
+OTHERS = {
+    "pytest_vcr": (
+        "pytest-vcr is installed, and its marker and fixtures have the same names. Uninstall it, or add `-p no:vcr` to "
+        "addopts. Its cassettes lie in cassettes/ without a folder per module: return that from a fixture "
+        "vcr_cassette_dir in conftest.py."
+    ),
+    "cassetter": (
+        "cassetter is installed, and its marker, fixture and options have the same names. Uninstall it, or add "
+        "`-p no:cassetter` to addopts."
+    ),
+}
+"""Packages whose pytest plugin wants what pytest-recording has, and what to say."""
+
+
+def refuse_others(config: pytest.Config) -> None:
+    """Looks for other plugins that claim the marker `vcr`.
+
+    Raises:
+        pytest.UsageError: there is one.
+    """
+    modules = {str(getattr(plugin, "__name__", "")).partition(".")[0] for plugin in config.pluginmanager.get_plugins()}
+    for package, said in OTHERS.items():
+        if package in modules:
+            raise pytest.UsageError(f"convo_adopt_vcr: {said}")
+
+
 def add_options(config: pytest.Config, parser: pytest.Parser) -> None:
-    """Registers pytest-recording's options and hook, if it has not."""
+    """Registers pytest-recording's options and hook, if it has not.
+
+    Raises:
+        pytest.UsageError: as `refuse_others`.
+    """
+    refuse_others(config)
     if is_recording_there(config.pluginmanager):
         return
     config.pluginmanager.add_hookspecs(Hooks)
@@ -76,14 +107,9 @@ def configure(config: pytest.Config) -> None:
     """Registers markers and fixtures.
 
     Raises:
-        pytest.UsageError: pytest-vcr is there, whose marker and fixtures have the same names.
+        pytest.UsageError: as `refuse_others`.
     """
-    if config.pluginmanager.has_plugin("vcr") or config.pluginmanager.has_plugin("pytest_vcr"):
-        raise pytest.UsageError(
-            "convo_adopt_vcr: pytest-vcr is installed, and its marker and fixtures have the same names. "
-            "Uninstall it, or add `-p no:vcr` to addopts. Its cassettes lie in cassettes/ without a folder per "
-            "module: return that from a fixture vcr_cassette_dir in conftest.py."
-        )
+    refuse_others(config)
     if not is_recording_there(config.pluginmanager):
         for line in MARKERS:
             config.addinivalue_line("markers", line)

@@ -486,3 +486,15 @@ def test_pytest_recording_brought_by_a_conftest(project):
     project.write("conftest.py", 'pytest_plugins = ["pytest_recording.plugin"]')
     project.write("test_it.py", "def test_it(vcr, record_mode): assert vcr is None and record_mode == 'once'")
     run(project, ON, "--record-mode=once", plugins=MISSING).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("package", "name"), [("cassetter", "cassetter"), ("pytest_vcr", "pytest-vcr")])
+def test_another_plugin_for_the_same_marker_is_a_clear_error(project, monkeypatch, package, name):
+    project.write(f"{package}/plugin.py", "def pytest_addoption(parser): parser.addoption('--record-mode')")
+    project.write("test_it.py", "def test_it(): pass")
+    monkeypatch.syspath_prepend(project.path)
+    other = f"-p{package}.plugin"
+    assert run(project, other, plugins=MISSING).ret == 0
+    refused = run(project, ON, other, plugins=MISSING)
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stderr.fnmatch_lines([f"ERROR: convo_adopt_vcr: {name} is installed, *-p no:*"])
