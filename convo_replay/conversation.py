@@ -24,7 +24,7 @@ from convo_replay.body_reader import BodyReader
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
-from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Head, Request, Steps
+from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Head, Json, Request, Steps
 from convo_replay.explaining import explain
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
@@ -347,7 +347,13 @@ class Conversation:
             except ValueError:  # what cannot be read cannot be sanitized
                 return Blob(hashlib.sha256(data).hexdigest(), len(data), content_type)
         with self.lock:
-            return self._reader.read(data, content_type)
+            body = self._reader.read(data, content_type)
+            if isinstance(body, Json):
+                with contextlib.suppress(CassetteError):  # said where the request is decided
+                    self.load()
+                if self._foreign:
+                    return Json(body.value, data)
+            return body
 
     def needs_body(self) -> bool:
         """Whether the body must be known before the request may be sent (an upload that streams)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json as _json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -74,6 +74,8 @@ class Json:
     """A request body by value. The value is read-only."""
 
     value: Any
+    raw: bytes | None = field(default=None, compare=False, repr=False)
+    """The bytes it was read from, where a cassette of another recorder tells requests apart by them."""
 
 
 @dataclass(frozen=True, slots=True)

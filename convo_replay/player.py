@@ -109,7 +109,7 @@ class Player:
         if self.records_all:
             return Record()
         sent = self._fingerprints.of(request)
-        choice = self._same_fingerprint(sent, request) or self._by_wildcards(request, raw)
+        choice = self._same_fingerprint(sent, request, raw) or self._by_wildcards(request, raw)
         if choice is not None:
             index, pairs = choice
             self.played.add(index)
@@ -143,32 +143,42 @@ class Player:
             return False  # or what a test records would depend on which test ran first; or a 401 would stay for ever
         return all(_agrees(matcher, exchange.request, request) for matcher in self._matchers)
 
-    def _same_fingerprint(self, sent: Fingerprint, request: Request) -> tuple[int, list[tuple[str, str]]] | None:
+    def _same_fingerprint(
+        self, sent: Fingerprint, request: Request, raw: Request
+    ) -> tuple[int, list[tuple[str, str]]] | None:
         alike = self._index.get(sent.loose, ())
         indexes = [i for i in alike if not self.exchanges[i].after and self._agreed(i, request)]
         fresh = [i for i in indexes if i not in self.played]
         if not fresh and not self.repeats:
             return None
-        best = min(fresh or indexes[-1:], key=lambda i: self._rank(i, sent), default=None)
+        best = min(fresh or indexes[-1:], key=lambda i: self._rank(i, sent, raw), default=None)
         return None if best is None else (best, self._pairs(best, sent))
 
     def _pairs(self, index: int, sent: Fingerprint) -> list[tuple[str, str]]:
         return list(zip(self.prints[index].placeholders, sent.placeholders, strict=False))
 
-    def _rank(self, index: int, sent: Fingerprint) -> tuple[int, bool, bool, bool, int]:
+    def _rank(self, index: int, sent: Fingerprint, raw: Request) -> tuple[int, bool, bool, bool, bool, int]:
         owner = self.exchanges[index].test
         known = self.prints[index]
         return (
             0 if owner == self.owner else 1 if not owner else 2,
             known.exact != sent.exact,
+            self._other_bytes(index, raw),
             known.host != sent.host,
             not self._pairing.fits(self._pairs(index, sent)),
             index,
         )
 
+    def _other_bytes(self, index: int, raw: Request) -> bool:
+        """Whether equal JSON was written in another way, as far as both are known: white space, order of keys."""
+        recorded, sent = self.exchanges[index].request.body, raw.body
+        if not (isinstance(recorded, Json) and isinstance(sent, Json)):
+            return False
+        return recorded.raw is not None and sent.raw is not None and recorded.raw != sent.raw
+
     def _by_wildcards(self, request: Request, raw: Request) -> tuple[int, list[tuple[str, str]]] | None:
         """On a miss by hash: recorded placeholders match whatever text stands in their place."""
-        best: tuple[tuple[int, bool, int], list[tuple[str, str]]] | None = None
+        best: tuple[tuple[int, bool, bool, int], list[tuple[str, str]]] | None = None
         redacted_here = request.body is not raw.body or request.url != raw.url
         for index, exchange in enumerate(self.exchanges):
             if (
@@ -181,7 +191,8 @@ class Player:
             pairs = self._wild(exchange.request, request, raw)
             if pairs is None or not self._pairing.fits(pairs):
                 continue
-            rank = (0 if exchange.test == self.owner else 1 if not exchange.test else 2, index in self.played, index)
+            whose = 0 if exchange.test == self.owner else 1 if not exchange.test else 2
+            rank = (whose, index in self.played, self._other_bytes(index, raw), index)
             if best is None or rank < best[0]:
                 best = (rank, pairs)
         return None if best is None else (best[0][-1], best[1])

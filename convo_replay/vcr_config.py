@@ -161,6 +161,8 @@ def adopt(
     storage = _Storage(found["persister"], found["serializer"], said.get("persister", _HOOK))
     if effective != "none":
         notes += storage.notes()
+    if matchers.headers in found["match_on"] and effective != "none":
+        notes.append("match_on: headers: a new recording holds the headers of a short list, and is compared by these")
     names, functions = _matchers(found["match_on"])
     filters = VcrFilters(
         found["before_record_request"] if _says(engine, settings, _REQUEST_FILTERS) else None,

@@ -36,7 +36,8 @@ class VcrRequest(vcr.request.Request):  # type: ignore[misc]
     """
 
     def __init__(self, ours: Request, seen: Callable[[str], str] | None = None) -> None:
-        headers = _joined(ours.headers)
+        # vcrpy does not see the one that requests, aiohttp and urllib3 add below it.
+        headers = _joined(tuple([pair for pair in ours.headers if pair[0] != "host"]))
         if seen is not None:
             headers = {name: seen(value) for name, value in headers.items()}
         super().__init__(ours.method, ours.url if seen is None else seen(ours.url), None, headers)

@@ -241,3 +241,17 @@ def test_filters_see_what_is_recorded_and_what_is_played(tmp_path: Path):
             assert ask("/dropped") == "live /dropped"
         conversation.close()
         assert [exchange.request.url for exchange in load(path).exchanges] == [f"https://{HOST}/a"]
+
+
+def test_equal_json_that_was_written_differently_is_told_apart_where_vcrpy_recorded_it(tmp_path: Path):
+    path = tmp_path / "spaces.yaml"
+    bodies = ['{"a": 1, "b": 2}', '{"a":1,"b":2}', '{"b":2,"a":1}', '{"a":1,"b":2}']
+    interactions = [
+        {"request": {"method": "POST", "uri": f"https://{HOST}/a", "body": body, "headers": {}},
+         "response": {**INTERACTION["response"], "body": {"string": f"answer {number}"}}}
+        for number, body in enumerate(bodies)
+    ]  # fmt: skip
+    path.write_text(json.dumps({"version": 1, "interactions": interactions}))
+    with use_cassette(path), httpx.Client() as client:
+        answers = [client.post(f"https://{HOST}/a", content=bodies[number]).text for number in (2, 3, 0, 1)]
+    assert answers == ["answer 2", "answer 1", "answer 0", "answer 3"]

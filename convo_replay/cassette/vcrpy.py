@@ -221,7 +221,8 @@ def _request(asked: dict[str, Any]) -> Request:
     sent, is_plain = _sent(asked, headers)
     if is_plain:
         headers = tuple([pair for pair in headers if pair[0] != "content-encoding"])
-    return Request(method, uri, headers, body_of(sent, _first(headers)))
+    body = body_of(sent, _first(headers))
+    return Request(method, uri, headers, Json(body.value, sent) if isinstance(body, Json) else body)
 
 
 def _sent(asked: dict[str, Any], headers: Headers) -> tuple[bytes, bool]:

@@ -12,7 +12,8 @@ import http
 from collections.abc import Sequence
 from itertools import count
 
-from ..exchange import Binary, Body, Exchange, Head, Headers, Json, Part, Parts, Text
+from ..exchange import Binary, Body, Exchange, Head, Headers, Json, Part, Parts, Request, Text
+from ..providers import find
 from . import response_bodies, yaml_writer
 from .model import Cassette, text
 from .yaml_writer import Tall
@@ -70,8 +71,7 @@ def _interaction(exchange: Exchange, head: Head) -> str:
         if isinstance(request.body, Parts):
             media = f"multipart/form-data; boundary={_boundary(request.body.parts)}"
         headers["content-type"] = [media]
-    # No body is an empty one to httpx, whose requests vcrpy then compares with it.
-    sent = b"" if request.body is None else request_bytes(request.body, media, layout(exchange))
+    sent = _none(request) if request.body is None else request_bytes(request.body, media, layout(exchange))
     asked = _body("body", sent) + yaml_writer.render(
         {"headers": Tall(headers), "method": text(request.method), "uri": text(request.url)}
     )
@@ -82,6 +82,11 @@ def _interaction(exchange: Exchange, head: Head) -> str:
     recorded = yaml_writer.render({"recorded_at": text(exchange.recorded)}) if exchange.recorded else ""
     parts = f"request:\n{_indented(asked, 2)}response:\n{_indented(answered, 2)}{recorded}"
     return "- " + _indented(parts, 2)[2:]
+
+
+def _none(request: Request) -> bytes | None:
+    """No body as vcrpy has it, and compares it: empty for httpx, over which SDKs go, and nothing for other clients."""
+    return b"" if find(request) else None
 
 
 def _indented(lines: str, by: int) -> str:

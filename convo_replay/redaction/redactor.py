@@ -233,7 +233,7 @@ class Redactor:
 
     def _plain(self, body: Text | Binary | Blob) -> Text | Binary | Blob:
         if isinstance(body, Text):
-            text = self._values.string(body.text)
+            text = urls.redact_form(body.text, self._values.string, self._values.place)
             return body if text is body.text else Text(text)
         if isinstance(body, Binary):
             data = self._values.data(body.data)

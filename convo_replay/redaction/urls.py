@@ -50,6 +50,22 @@ def redact(url: str, text: Callable[[str], str], place: Callable[[str, str], str
         if PLACEHOLDER.fullmatch(userinfo) is None:
             userinfo = place("url-userinfo", userinfo)
         head = head[: match.start("authority")] + userinfo + "@" + host + head[match.end("authority") :]
+    made = text(head) + question + _fields(query, text, place) + sharp + (text(fragment) if fragment else "")
+    return url if made == url else made
+
+
+_FORM = re.compile(r"[^\s=&{\[\"]+=[^\s&=]*(?:&[^\s=&]+=[^\s&=]*)*")
+
+
+def redact_form(body: str, text: Callable[[str], str], place: Callable[[str, str], str]) -> str:
+    """A text body: where it is a form (`a=1&password=…`), as the query of a URL; anything else as text."""
+    if _FORM.fullmatch(body) is None:
+        return text(body)
+    made = _fields(body, text, place)
+    return body if made == body else made
+
+
+def _fields(query: str, text: Callable[[str], str], place: Callable[[str, str], str]) -> str:
     parts = []
     for part in query.split("&"):
         name, equals, value = part.partition("=")
@@ -59,8 +75,7 @@ def redact(url: str, text: Callable[[str], str], place: Callable[[str, str], str
             parts.append(name + equals + value)
         else:
             parts.append(text(part))
-    made = text(head) + question + "&".join(parts) + sharp + (text(fragment) if fragment else "")
-    return url if made == url else made
+    return "&".join(parts)
 
 
 def _parameters(url: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request, Text
 from convo_replay.redaction import Redactor, leaks
 from convo_replay.redaction.classes import CLASSES, classify
 
@@ -249,3 +249,18 @@ def test_lone_surrogates_and_huge_integers_pass() -> None:
     value = {"messages": [{"a": "\ud800 tiger-stripe", "n": 10**30}]}
     redacted = _redactor().request(_request(value)).json
     assert redacted == {"messages": [{"a": "\ud800 redacted-secret-1", "n": 10**30}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "gone", "stays"),
+    [
+        ("api_key=abcdefgh1234&password=geheimgeheim1&q=weather", ("geheimgeheim1", "abcdefgh1234"), "q=weather"),
+        ("grant_type=client_credentials&client_secret=s%2Fx-0123456789", ("s%2Fx-0123456789",), "grant_type=client_cred"),
+        ("the password=geheim1 is what I typed", (), "password=geheim1 is what"),
+        ("a == b && token != c", (), "a == b && token != c"),
+    ],
+)
+def test_fields_of_a_form_go_by_their_name(body, gone, stays):
+    redacted = Redactor().request(Request("POST", "https://api.example.com/x", (), Text(body))).body
+    assert stays in redacted.text
+    assert not any(value in redacted.text for value in gone)
