@@ -318,8 +318,22 @@ def _matchers(wanted: Sequence[Callable[..., Any]]) -> tuple[tuple[str, ...], tu
         ours, is_all = _NAMES.get(function, ((), False))
         names += ours
         if not is_all:
-            functions.append(function)
+            functions.append(_headers if function is matchers.headers else function)
     return tuple(dict.fromkeys(names)), tuple(functions)
+
+
+_ADDED = frozenset({
+    "accept", "accept-encoding", "connection", "content-length", "content-type", "transfer-encoding", "user-agent",
+})  # fmt: skip
+
+
+def _headers(asked: Any, known: Any) -> None:
+    """vcrpy's `headers`, which stands above urllib and aiohttp and does not see what these add themselves."""
+    sent = {name.lower(): value for name, value in asked.headers.items()}
+    recorded = {name.lower(): value for name, value in known.headers.items() if name.lower() != "host"}
+    for name in [name for name in sent if name in _ADDED and name not in recorded]:
+        del sent[name]
+    assert sent == recorded, f"headers: {sorted(sent)} and {sorted(recorded)}"
 
 
 class _Matcher:

@@ -36,8 +36,7 @@ class VcrRequest(vcr.request.Request):  # type: ignore[misc]
     """
 
     def __init__(self, ours: Request, seen: Callable[[str], str] | None = None) -> None:
-        # vcrpy does not see the one that requests, aiohttp and urllib3 add below it.
-        headers = _joined(tuple([pair for pair in ours.headers if pair[0] != "host"]))
+        headers = _joined(ours.headers)
         if seen is not None:
             headers = {name: seen(value) for name, value in headers.items()}
         super().__init__(ours.method, ours.url if seen is None else seen(ours.url), None, headers)
@@ -69,6 +68,8 @@ class VcrRequest(vcr.request.Request):  # type: ignore[misc]
 def _joined(headers: Headers) -> dict[str, str]:
     made: dict[str, str] = {}
     for name, value in headers:
+        if name == "host":  # requests, aiohttp and urllib3 add it where vcrpy does not see it
+            continue
         made[name] = f"{made[name]}, {value}" if name in made else value
     return made
 

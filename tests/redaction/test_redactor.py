@@ -255,7 +255,7 @@ def test_lone_surrogates_and_huge_integers_pass() -> None:
     ("body", "gone", "stays"),
     [
         ("api_key=abcdefgh1234&password=geheimgeheim1&q=weather", ("geheimgeheim1", "abcdefgh1234"), "q=weather"),
-        ("grant_type=client_credentials&client_secret=s%2Fx-0123456789", ("s%2Fx-0123456789",), "grant_type=client_cred"),
+        ("grant_type=client_credentials&client_secret=s%2Fx-0123456789", ("s%2Fx-0123456789",), "grant_type="),
         ("the password=geheim1 is what I typed", (), "password=geheim1 is what"),
         ("a == b && token != c", (), "a == b && token != c"),
     ],
