@@ -26,7 +26,7 @@ from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
 from convo_replay.exchange import Exchange, Request
 from convo_replay.matching import Fingerprint, Fingerprints
 from convo_replay.player import Play
-from convo_replay.vcr_config import Adopted, FilterError
+from convo_replay.vcr_config import Adopted, FilterError, by_value
 from convo_replay.vcr_messages import VcrRequest, vcr_response
 
 
@@ -124,7 +124,7 @@ class AdoptedConversation(Conversation):
         with self.lock:
             failed_before = self.failure
             try:
-                return super().decide(request)
+                return super().decide(request if self.filters is not None else by_value(request))
             except FilterError as error:
                 raise self.fail(ConvoFailure, str(error), error) from error
             except CassetteMiss as miss:

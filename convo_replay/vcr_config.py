@@ -33,7 +33,7 @@ from vcr.serializers import jsonserializer, yamlserializer
 
 from convo_replay.cassette import Cassette, load, stored
 from convo_replay.errors import CassetteError, shown_path
-from convo_replay.exchange import End, Exchange, Head, Request
+from convo_replay.exchange import End, Exchange, Head, Json, Request
 from convo_replay.matching import Fingerprints
 from convo_replay.redaction.placeholders import classes_only
 from convo_replay.vcr_messages import VcrRequest, request_of, vcr_response, with_response
@@ -380,6 +380,14 @@ class _Firsts:
 # --- filtering -------------------------------------------------------------------------------------
 
 
+def by_value(request: Request) -> Request:
+    """The request without the bytes of its JSON body, by which the player would prefer one of equal exchanges."""
+    body = request.body
+    if isinstance(body, Json) and body.raw is not None:
+        return replace(request, body=Json(body.value))
+    return request
+
+
 def _unchanged(request: Request) -> Request:
     return request
 
@@ -437,7 +445,7 @@ class VcrFilters:
         """
         made = self._request(request)
         self._sent.request = None if made is None else VcrRequest(made)
-        return made
+        return None if made is None else by_value(made)
 
     def exchange(self, exchange: Exchange) -> Exchange | None:
         """The filtered exchange; `None` drops it.

@@ -2,9 +2,9 @@
 
 A request is a `vcr.request.Request`, a response the dict that vcrpy's stubs build:
 `{"status": {"code", "message"}, "headers": {name: [value, …]}, "body": {"string": bytes}}`. They are made from
-our values, so some details of what travelled are gone: a body has no content-encoding, a JSON request is
-rendered compactly, as httpx sends it, header names are lower case (and looked up in any case), and of an
-upload over 1 MB only the hash is known: its body is empty here.
+our values, so some details of what travelled are gone: a body has no content-encoding, header names are lower
+case (and looked up in any case), JSON of which only the value is known is rendered compactly, as httpx sends
+it, and of an upload over 1 MB only the hash is known: its body is empty here.
 
 Source: vcrpy 9.4, `request.py`, `stubs/httpx_stubs.py`.
 """
@@ -24,7 +24,7 @@ from vcr.util import CaseInsensitiveDict
 
 from convo_replay.bodies import body_of
 from convo_replay.cassette.vcrpy_writing import request_bytes
-from convo_replay.exchange import Chunk, Exchange, Head, Headers, Request
+from convo_replay.exchange import Chunk, Exchange, Head, Headers, Json, Request
 
 
 class VcrRequest(vcr.request.Request):  # type: ignore[misc]
@@ -46,7 +46,11 @@ class VcrRequest(vcr.request.Request):  # type: ignore[misc]
 
     @cached_property
     def _body(self) -> Any:
-        made = request_bytes(self.ours.body, self.ours.header("content-type") or "") or b""
+        body = self.ours.body
+        if isinstance(body, Json) and body.raw is not None and self._seen is None:
+            made = body.raw
+        else:
+            made = request_bytes(body, self.ours.header("content-type") or "") or b""
         if self._seen is not None:
             made = self._seen(made.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         self.rendered = made

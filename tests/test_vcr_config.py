@@ -6,6 +6,7 @@ import gzip
 import inspect
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,7 +61,7 @@ VARIANTS = [
     asked(body=of_user("c")),
     asked("GET", API),
     asked(uri=API + "?x=1&key=AIzaSyA0123456789012345678901234567890", body=of_user("a")),
-    asked(uri=API + "?key=AIzaSyB0123456789012345678901234567890&x=1", body=of_user("a")),
+    asked(uri=API + "?key=AIzaSyA0123456789012345678901234567890&x=2", body=of_user("a")),
     asked(body=of_user("a"), headers={**JSON, "authorization": "Bearer another-key-0123456789"}),
     asked(uri="https://api.example.com/login", body=b"user=me&password=other", headers=FORM),
     asked("GET", "https://bare.example.com/"),
@@ -96,6 +97,8 @@ CONFIGS = {
     "method and uri": {"match_on": ["method", "uri"]},
     "body": {"match_on": ["method", "scheme", "host", "port", "path", "query", "body"]},
     "body alone": {"match_on": ["body"]},
+    "raw body": {"match_on": ["uri", "raw_body"]},
+    "raw body after a filter": {"filter_post_data_parameters": ["temperature"], "match_on": ["uri", "raw_body"]},
     "host without port": {"match_on": ["host", "path"]},
     "port without host": {"match_on": ["port", "body"]},
     "headers": {"match_on": ["headers", "body"]},
@@ -200,6 +203,8 @@ def body_of_theirs(cassette, request):
 
 def body_of_ours(made, request):
     sent = request_of(request, Request("", ""))
+    if isinstance(sent.body, Json):  # as a transport reads it
+        sent = replace(sent, body=made.read_body(request.body, "application/json"))
     if not made.claims(sent):
         return None
     made.failure = None
@@ -226,12 +231,6 @@ def test_vcrpy_and_we_answer_alike(cassette_file, name):
         if not config.get("allow_playback_repeats"):
             assert facade.play_counts == +expected.play_counts
             assert facade.all_played == (len(+expected.play_counts) == len(expected))
-
-
-def test_raw_bodies_are_compared_as_json_with_the_order_of_their_keys(cassette_file):
-    made = conversation(cassette_file, {"match_on": ["raw_body"]})
-    assert body_of_ours(made, VARIANTS[0]) == b'{"text": "answer 0"}'  # other white space
-    assert body_of_ours(made, VARIANTS[1]) == "miss"  # other order
 
 
 def test_the_facade_holds_what_vcrpys_cassette_holds(cassette_file):
