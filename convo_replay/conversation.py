@@ -190,6 +190,8 @@ class Conversation:
                 self._foreign = found.foreign
             self._redactor = Redactor(environment.current(), self.config.secrets)
             self._redactor.reserve(exchanges)
+            if self._saved and self._foreign:
+                exchanges = self._without_superseded(exchanges)
             self._player = Player(
                 exchanges,
                 owner=self.owner,
@@ -198,6 +200,24 @@ class Conversation:
                 matchers=[matcher for matcher in self.config.match_on if not isinstance(matcher, str)],
                 repeats=self.config.repeats,
             )
+
+    def _without_superseded(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
+        """What is to be played where some was recorded anew beside a foreign cassette: that, and the old rest."""
+        anew = {self._fingerprints.of(one.request).loose for one in exchanges if id(one) not in self._foreign}
+        return [one for one in exchanges if id(one) not in self._foreign or self._loose(one) not in anew]
+
+    def _loose(self, exchange: Exchange) -> bytes:
+        return self._fingerprints.of(self.shown(exchange).request).loose
+
+    def _repeated(self, recorded: Sequence[Exchange]) -> list[Exchange]:
+        """The answers of a foreign cassette to requests of which a further one was recorded: they are kept together."""
+        assert self._player is not None
+        anew = {self._fingerprints.of(one.request).loose for one in recorded} if self._foreign else set()
+        return [
+            replace(self.shown(one), test=self.owner)
+            for one in self._player.exchanges
+            if id(one) in self._foreign and self._loose(one) in anew
+        ]
 
     def _prepare(self) -> None:
         if self._opened:
@@ -276,6 +296,8 @@ class Conversation:
             recorded = keeping.through(recorded, self.config.before_record)
         except Exception as error:
             raise keeping.spoiled(self.save_path, recorded, redactor, error) from error
+        if self.record == "new_episodes":
+            recorded = [*self._repeated(recorded), *recorded]
         note = keeping.save(
             self.save_path,
             recorded,

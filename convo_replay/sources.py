@@ -1,7 +1,7 @@
 """Which files a conversation is played from, and into which it is recorded.
 
 A cassette of vcrpy's is played as it is and never written: what is new goes into one of ours beside
-it, `NAME.convo.yaml`, and comes first from then on, so that a recording made anew takes effect.
+it, `NAME.convo.yaml`, which supersedes it request by request, so that a recording made anew takes effect.
 """
 
 from __future__ import annotations

@@ -71,6 +71,19 @@ def test_what_is_recorded_anew_is_what_replays(old: Path, mode: str):
     assert old.read_bytes() == before
 
 
+@pytest.mark.parametrize("mode", ["rewrite", "all"])
+def test_what_is_recorded_anew_supersedes_the_old_answer(old: Path, mode: str):
+    run(old, mode, "/a")
+    with pytest.raises(CassetteMiss):
+        run(old, "none", "/a", "/a")
+
+
+def test_a_further_answer_comes_after_the_old_one(old: Path):
+    for _ in range(2):
+        assert run(old, "new_episodes", "/a", "/a", "/b") == ["old", "live /a", "live /b"]
+    assert run(old, "none", "/a", "/b", "/a") == ["old", "live /b", "live /a"]
+
+
 def test_a_miss_names_the_mode_that_adds_to_it(old: Path):
     with pytest.raises(CassetteMiss, match='record="new_episodes"'):
         run(old, "none", "/b")
