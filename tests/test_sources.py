@@ -182,6 +182,17 @@ def test_a_key_that_vcrpys_filters_took_out_of_the_url_is_not_missed(tmp_path: P
         client.get(f"https://{HOST}/a", params={**query, "page_token": "x"})
 
 
+def test_a_mock_in_place_of_the_transport_answers_for_itself(old: Path, monkeypatch: pytest.MonkeyPatch):
+    def mocked(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="mocked", request=request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", mocked)  # as pytest-httpx does
+    with use_cassette(old):
+        assert httpx.get(f"https://{HOST}/a").text == "mocked"
+    with use_cassette(old, intercept=HOST):
+        assert httpx.get(f"https://{HOST}/a").text == "old"
+
+
 def test_a_matcher_may_assert(old: Path):
     def by_path(recorded: Request, sent: Request) -> None:
         assert recorded.url == sent.url

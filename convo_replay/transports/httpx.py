@@ -193,7 +193,16 @@ def _with_body(request: Request, content: bytes, conversation: Conversation) -> 
 
 
 def _is_in_process(transport: Any) -> bool:
-    return any(cls.__name__ in IN_PROCESS for cls in type(transport).__mro__)
+    kind = type(transport)
+    return any(cls.__name__ in IN_PROCESS for cls in kind.__mro__) or _is_mocked(kind)
+
+
+def _is_mocked(kind: type[Any]) -> bool:
+    """Whether somebody, pytest-httpx for one, answers in place of one of the library's own transports."""
+    if kind.__module__.partition(".")[0] not in dict(LIBRARIES):
+        return False
+    send = getattr(kind, "handle_request", None) or getattr(kind, "handle_async_request", None)
+    return str(getattr(send, "__module__", "")).partition(".")[0] not in dict(LIBRARIES)
 
 
 # --- deciding ------------------------------------------------------------------------------------
