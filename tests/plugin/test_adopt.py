@@ -176,7 +176,7 @@ def test_a_project_runs_unchanged_and_its_cassettes_stay_as_they_are(vcr_project
     vcr_project.upstream.clear()
     run(vcr_project, OFF).assert_outcomes(passed=13)
     for plugins in (INSTALLED, MISSING):
-        result = run(vcr_project, ON, "--block-network", "-Werror", plugins=plugins)
+        result = run(vcr_project, ON, "--block-network", "-Werror::DeprecationWarning", plugins=plugins)
         result.assert_outcomes(passed=13)
         assert "= convo =" not in result.stdout.str()
     # A worker knows the options, too.
