@@ -72,6 +72,41 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
+def check(options: argparse.Namespace) -> int:
+    """Validates cassettes; one that cannot be read stops none of the others."""
+    from convo_replay import checking, converting
+    from convo_replay.cassette import load
+    from convo_replay.reporting import checked, findings
+    from convo_replay.validation.catalogue import all_rules
+
+    if not (options.paths or options.rules or options.explain):
+        raise UsageError("check: expected a PATH to check, or --rules, or --explain RULE")
+    if missing := next((path for path in options.paths if not path.exists()), None):
+        raise UsageError(f"{missing}: there is no such file or directory")
+    page: checked.Lines | checked.Page = checked.Lines() if options.json else checked.Page()
+    for rule in all_rules().values() if options.rules else ():
+        page.rule(rule)
+    if options.explain:
+        if options.explain not in all_rules():
+            near = ", ".join(findings.near(options.explain)) or "none; see `convo-replay check --rules`"
+            raise UsageError(f"check: there is no rule {options.explain!r}; near it: {near}")
+        page.explained(all_rules()[options.explain])
+    failing = ("error", "warn") if options.strict else ("error",)
+    unread = failed = False
+    for file, named in checking.cassettes(options.paths):
+        try:
+            one = checking.check(file, _quietly(load, file))
+        except CassetteError as error:
+            _complain(error)
+            unread = unread or named or converting.is_expected(file, error)
+            continue
+        failed = failed or any(finding.severity in failing for finding in one.findings)
+        page.file(one)
+    if options.paths:
+        page.summary()
+    return 2 if unread else int(failed)
+
+
 def accept(options: argparse.Namespace) -> int:
     """Takes kept recordings as the cassettes; one that cannot be read stops none of the others."""
     from convo_replay import keeping
@@ -149,6 +184,15 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("cassette", metavar="CASSETTE", help="a cassette, ours or vcrpy's")
     one.add_argument("--turn", type=int, metavar="N", help="one turn (from 0), in full")
     one.add_argument("--events", action="store_true", help="each event of the streams, with its time in seconds")
+
+    one = _command(
+        commands, check, "validate cassettes as the API would", "convo-replay check tests/cassettes --strict"
+    )
+    one.add_argument("paths", metavar="PATH", nargs="*", type=Path, help="a cassette, ours or vcrpy's, or a directory")
+    one.add_argument("--json", action="store_true", help="one object per line: a finding, or a rule")
+    one.add_argument("--strict", action="store_true", help="a warning fails, too")
+    one.add_argument("--rules", action="store_true", help="list every rule")
+    one.add_argument("--explain", metavar="RULE", help="what one rule is about")
 
     example = "convo-replay accept tests/cassettes"
     one = _command(commands, accept, f"take a kept *{KEPT} as the cassette it is beside", example)

@@ -135,10 +135,20 @@ def pairs(src: Path, dst: Path) -> Iterator[tuple[Path, Path]]:
     if not src.is_dir():
         yield src, dst
         return
+    for file in files(src):
+        below = file.relative_to(src)
+        yield file, dst / (_as_yaml(file, below) if below.suffix == ".json" else below)
+
+
+def files(src: Path) -> Iterator[Path]:
+    """The files of a folder that may be cassettes, in order; `src` itself if it is no folder."""
+    if not src.is_dir():
+        yield src
+        return
     for file in sorted(src.rglob("*")):
         below = file.relative_to(src)
         if file.is_file() and not any(part.startswith(".") or part == "_blobs" for part in below.parts):
-            yield file, dst / (_as_yaml(file, below) if below.suffix == ".json" else below)
+            yield file
 
 
 def _as_yaml(file: Path, below: Path) -> Path:

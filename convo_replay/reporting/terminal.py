@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from convo_replay import sse
 from convo_replay.exchange import Chunk, Exchange
 from convo_replay.providers import Usage, wire
 from convo_replay.reporting import blocks, outcomes
+from convo_replay.reporting.lines import write
 from convo_replay.reporting.news import Listener, News
 from convo_replay.reporting.outcomes import number, tokens
 from convo_replay.reporting.printable import one_line, printable, styled
@@ -71,12 +71,7 @@ class _Page:
         self.events = events
 
     def line(self, indent: int, *pieces: Text) -> None:
-        text = Text().join(pieces)
-        if self.console.is_terminal:
-            self.console.print(Padding(text, (0, 0, 0, indent), expand=False))
-            return
-        for part in text.split("\n", allow_blank=True):
-            self.console.print(Text(" " * indent if part else "") + part, soft_wrap=True, crop=False, overflow="ignore")
+        write(self.console, indent, *pieces)
 
     def summary(self, title: str, turns: list[Turn], exchanges: Sequence[Exchange]) -> None:
         parts = [number(len(turns), "turn"), number(len(exchanges), "exchange")]
