@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convo_replay.sse import Decoder, Event, split
+from convo_replay.sse import Decoder, Event, received, split
 from strategies import stream_bytes
 
 # From WHATWG HTML 9.2.6: bytes, and (event, data) of what a client dispatches.
@@ -47,6 +47,24 @@ def test_any_chunking_gives_the_same_events_and_the_same_bytes(body: bytes, size
     events += [*decoder.feed(rest), *decoder.finish()]
     assert events == split(body)
     assert b"".join(event.raw for event in events) == body
+
+
+def of_split(body: bytes) -> list[tuple[str | None, str | None]]:
+    return [
+        (each.event, each.data) for each in split(body) if each.terminated and (each.event, each.data) != (None, None)
+    ]
+
+
+@pytest.mark.parametrize("body", [example.values[0] for example in EXAMPLES], ids=[str(e.id) for e in EXAMPLES])
+def test_what_is_received_in_haste_is_what_split_says(body: bytes) -> None:
+    assert received(body) == of_split(body)
+
+
+@settings(max_examples=300, deadline=None)
+@given(stream_bytes)
+def test_what_is_received_in_haste_is_what_split_says_of_any_bytes(body: bytes) -> None:
+    assert received(body) == of_split(body)
+    assert received(body.replace(b"\r", b"\n")) == of_split(body.replace(b"\r", b"\n"))
 
 
 def test_an_event_is_there_with_its_last_byte() -> None:

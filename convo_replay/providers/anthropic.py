@@ -7,7 +7,7 @@ missing `event:` lines. What is missing shows in `Reply.complete`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from convo_replay import sse
@@ -113,7 +113,8 @@ class _Message:
     def block_delta(self, data: Mapping[str, Any]) -> None:
         delta = wire.mapping(data.get("delta"))
         kind = wire.string(delta.get("type"))
-        block = self.open.get(_index(data))
+        index = data.get("index")
+        block = self.open.get(index if index.__class__ is int else 0)
         if block is None:
             name = _BLOCK_OF.get(kind, "text")
             block = self._open(data, {"type": name, **_STARTS.get(name, {})})
@@ -164,6 +165,7 @@ class Anthropic:
     """Claims the Messages API on any host, and whatever else an Anthropic client asks for."""
 
     name = "anthropic"
+    format = "anthropic"
     history = "messages"
     terminal_events = frozenset({"message_stop", "error"})
     volatile_paths: tuple[str, ...] = ("metadata.user_id",)
@@ -190,12 +192,12 @@ class Anthropic:
         return path.endswith(_MESSAGES) or (_VERTEX[0] in path and path.endswith(_VERTEX[1]))
 
     def ends(self, event: sse.Event) -> bool:
-        return event.dispatched and _kind(event, None) in self.terminal_events
+        return event.dispatched and _kind(event) in self.terminal_events
 
     def reply(self, exchange: Exchange) -> Reply:
         body = exchange.body
         if wire.is_events(exchange, body):
-            return _from_events(sse.split(body))
+            return self.joined(wire.events(sse.received(body)))
         value = wire.parse(body)
         error = wire.error_in(value, exchange, body)
         message = wire.mapping(value)
@@ -204,24 +206,20 @@ class Anthropic:
             return Reply(error=error, message=message)
         return _reply(message, [], True, None)
 
-
-def _from_events(events: list[sse.Event]) -> Reply:
-    message = _Message()
-    for event in events:
-        if not event.dispatched:
-            continue
-        data = wire.mapping(wire.parse(event.data))
-        change = _EVENTS.get(_kind(event, data))
-        if change is not None:
-            change(message, data)
-    return message.reply()
+    def joined(self, events: Iterable[wire.Event]) -> Reply:
+        """The answer that the events of a stream build, as far as they came."""
+        message = _Message()
+        for name, _, value in events:
+            data = value if isinstance(value, dict) else {}
+            change = _EVENTS.get(name or wire.string(data.get("type")))
+            if change is not None:
+                change(message, data)
+        return message.reply()
 
 
-def _kind(event: sse.Event, data: Mapping[str, Any] | None) -> str:
+def _kind(event: sse.Event) -> str:
     """The event's type: of its `event:` line or, where a gateway leaves that out, of its data."""
-    if event.event:
-        return event.event
-    return wire.string((wire.mapping(wire.parse(event.data)) if data is None else data).get("type"))
+    return event.event or wire.string(wire.mapping(wire.parse(event.data)).get("type"))
 
 
 def _index(data: Mapping[str, Any]) -> int:

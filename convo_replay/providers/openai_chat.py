@@ -8,7 +8,7 @@ usage in one place or another, an error as an ordinary chunk: all of it is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from convo_replay import sse
@@ -59,7 +59,9 @@ class _Choice:
 
     def add(self, delta: Mapping[str, Any]) -> None:
         for key, part in delta.items():
-            if key == "role":
+            if isinstance(part, str) and key in self.fragments:
+                self.fragments[key].append(part)
+            elif key == "role":
                 self.role = self.role or wire.string(part)
             elif key == "tool_calls":
                 for call in wire.items(part):
@@ -128,6 +130,7 @@ class OpenAIChat:
     """Claims chat completions on any host, and whatever else an OpenAI client asks for."""
 
     name = "openai_chat"
+    format = "openai_chat"
     history = "messages"
     terminal_events = frozenset({_DONE})
     volatile_paths: tuple[str, ...] = ("user", "safety_identifier", "prompt_cache_key")
@@ -162,13 +165,7 @@ class OpenAIChat:
     def reply(self, exchange: Exchange) -> Reply:
         body = exchange.body
         if wire.is_events(exchange, body):
-            completed = _Completion()
-            for event in sse.split(body):
-                if self.ends(event):
-                    return completed.reply(done=True)
-                if event.dispatched:
-                    completed.add(wire.mapping(wire.parse(event.data)))
-            return completed.reply(done=False)
+            return self.joined(wire.events(sse.received(body)))
         value = wire.parse(body)
         error = wire.error_in(value, exchange, body)
         completion = wire.mapping(value)
@@ -176,31 +173,50 @@ class OpenAIChat:
             return Reply(error=error, message=completion)
         return _reply(completion, True, None)
 
+    def joined(self, events: Iterable[wire.Event]) -> Reply:
+        """The answer that the chunks of a stream build, as far as they came."""
+        completed = _Completion()
+        for _, text, chunk in events:
+            if isinstance(chunk, dict):
+                completed.add(chunk)
+            elif text.strip() in self.terminal_events:
+                return completed.reply(done=True)
+        return completed.reply(done=False)
+
 
 class _Completion:
     """The `chat.completion` that a stream builds."""
 
     def __init__(self) -> None:
         self.value: dict[str, Any] = {}
+        self.unknown: list[str] = list(_SAME_IN_EACH)
         self.choices: dict[int, _Choice] = {}
         self.usage: dict[str, Any] = {}
         self.error: Mapping[str, Any] | None = None
 
     def add(self, chunk: Mapping[str, Any]) -> None:
-        for key in _SAME_IN_EACH:
-            if chunk.get(key) and not self.value.get(key):
+        for key in self.unknown:
+            if chunk.get(key):
                 self.value[key] = chunk[key]
-        groq = wire.mapping(chunk.get("x_groq"))
-        self.usage = wire.mapping(chunk.get("usage")) or wire.mapping(groq.get("usage")) or self.usage
+                self.unknown = [other for other in self.unknown if other != key]
+        if "usage" in chunk or "x_groq" in chunk:
+            groq = wire.mapping(chunk.get("x_groq"))
+            self.usage = wire.mapping(chunk.get("usage")) or wire.mapping(groq.get("usage")) or self.usage
         error = chunk.get("error")
         if error:
             self.error = error if isinstance(error, dict) else {"message": str(error)}
-        for part in map(wire.mapping, wire.items(chunk.get("choices"))):
+        for part in wire.items(chunk.get("choices")):
+            if not isinstance(part, dict):
+                part = {}
             index = part.get("index")
             index = index if isinstance(index, int) else 0
-            choice = self.choices.setdefault(index, _Choice(index))
+            choice = self.choices.get(index)
+            if choice is None:
+                choice = self.choices[index] = _Choice(index)
             choice.add(wire.mapping(part.get("delta")) or wire.mapping(part.get("message")))
-            choice.finish = wire.string(part.get("finish_reason")) or choice.finish
+            finish = part.get("finish_reason")
+            if finish and isinstance(finish, str):
+                choice.finish = finish
 
     def reply(self, done: bool) -> Reply:
         if self.value or self.choices:

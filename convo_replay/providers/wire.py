@@ -7,6 +7,7 @@ half a document. Nothing here raises; what does not fit is empty.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +31,23 @@ def parse(text: str | bytes | None) -> Any:
         return json.loads(text)  # lone surrogates, NaN, integers beyond 64 bits
     except (ValueError, RecursionError):
         return None
+
+
+Event = tuple[str | None, str, Any]
+"""The name of an event, its data, and the JSON value of that, `None` where it is no JSON document."""
+
+
+def events(received: Iterable[tuple[str | None, str | None]]) -> list[Event]:
+    """What a client is handed of a stream (`sse.received`), parsed. Events without data are left out."""
+    found: list[Event] = []
+    loads, add = orjson.loads, found.append
+    for name, data in received:
+        if data is not None:
+            try:
+                add((name, data, loads(data)))
+            except ValueError:
+                add((name, data, parse(data)))
+    return found
 
 
 def dump(value: Any) -> str:
