@@ -1,4 +1,4 @@
-"""The Messages API, direct and behind any host (protocol.md §1, §2.1; Vertex: §7).
+"""The Messages API, direct and behind any host (protocol.md §1, §2.1; Bedrock and Vertex: §7).
 
 The stream is a table of events; each entry changes the one message that is being put together.
 Deviations of gateways are read, not judged: missing starts and stops, doubled or missing indexes,
@@ -7,6 +7,7 @@ missing `event:` lines. What is missing shows in `Reply.complete`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from convo_replay.providers.reply import Reply, ToolUse, Usage
 
 _MESSAGES = "/v1/messages"
 _VERTEX = ("/publishers/anthropic/models/", (":rawpredict", ":streamrawpredict"))
+_BEDROCK = re.compile(r"/model/[^/]*anthropic[^/]*/invoke")  # its streams are binary frames
 
 _STARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     # What a block is before its first delta, where the start event leaves it out.
@@ -189,7 +191,9 @@ class Anthropic:
         if request.method.upper() != "POST" or not wire.has_history(request, self.history):
             return False
         path = wire.address(request)[1]
-        return path.endswith(_MESSAGES) or (_VERTEX[0] in path and path.endswith(_VERTEX[1]))
+        if path.endswith(_MESSAGES) or (_VERTEX[0] in path and path.endswith(_VERTEX[1])):
+            return True
+        return path.endswith("/invoke") and _BEDROCK.search(path) is not None
 
     def ends(self, event: sse.Event) -> bool:
         return event.dispatched and _kind(event) in self.terminal_events
