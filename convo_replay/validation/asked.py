@@ -73,6 +73,7 @@ class Asked:
             under the same model, version, thinking and tools).
         answers: what the model answered at a place of the history, as `reply.message["content"]` blocks
             (chat: the message): for places where an earlier exchange of this conversation was an answer.
+        on: the day of the recording, `2026-11-22`; empty where it is not known.
     """
 
     request: Request
@@ -80,6 +81,7 @@ class Asked:
     messages: list[Message]
     new: int = 0
     answers: Mapping[int, Any] = field(default_factory=dict)
+    on: str = ""
 
     @cached_property
     def body(self) -> dict[str, Any]:

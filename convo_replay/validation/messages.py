@@ -62,7 +62,7 @@ def anthropic(value: Any) -> Message:
         made.types.append(kind)
         made.blocks.append(block if isinstance(block, dict) else NOTHING)
         if kind == "text":
-            if "cache_control" in block and block["cache_control"]:
+            if block.get("cache_control"):
                 made.cached += 1
             continue
         if kind == "tool_use":

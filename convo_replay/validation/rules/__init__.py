@@ -1,8 +1,8 @@
 """The rules of conversations (protocol.md §3), one file each. A new one is a new file here.
 
 A module has one `RULE` and one function `check(asked) -> findings`; where two rules share their work
-it has `RULES = {RULE: check, OTHER: check}`, and the check runs once. A rule raises nothing, whatever the request holds: the schema
-has said what is malformed, a rule looks at what it understands.
+it has `RULES = {RULE: check, OTHER: check}`, and the check runs once. A rule raises nothing, whatever
+the request holds: the schema has said what is malformed, a rule looks at what it understands.
 """
 
 from __future__ import annotations

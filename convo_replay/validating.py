@@ -1,0 +1,102 @@
+"""What findings mean for a running conversation: who has the last word, and when it is said (design.md §7.4).
+
+- A request that nothing answers is explained by the rule it breaks, where it breaks one.
+- A request that is played: what the vendor's own endpoint accepted is warned of; what a gateway accepted
+  proves nothing, and the turn fails before its answer is played.
+- A request that is recorded: the same, after the answer has arrived. It was paid for.
+- An answer never interrupts a call: what is wrong with it is collected, and told when the test is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from convo_replay.exchange import Exchange, Request
+from convo_replay.validation.findings import Finding
+from convo_replay.validation.grading import graded
+from convo_replay.validation.history import Validator
+
+Level = Literal["error", "warn", "off"]
+
+
+class Validation:
+    """The findings of one conversation. Callers hold the conversation's lock.
+
+    Args:
+        level: `warn` makes no finding worse than a warning.
+        ignore: names of rules that say nothing.
+    """
+
+    def __init__(self, level: Level, ignore: Sequence[str]) -> None:
+        self._level = level
+        self._ignore = ignore
+        self._validator = Validator(ignore)
+        self._sent: dict[int, tuple[Request, list[Finding]]] = {}
+        """Requests under way, by their place in the conversation."""
+        self.findings: list[Finding] = []
+        """All, in the order in which they were made; `exchange` is a place in the conversation."""
+
+    def refused(self, request: Request, slot: int, recorded: Sequence[Exchange]) -> list[Finding]:
+        """The rules that explain why a request that nothing answers would be rejected.
+
+        Args:
+            recorded: the exchanges up to the nearest one: what breaks a rule there as well, and was accepted,
+                explains nothing.
+        """
+        found = self._validator.request(request)
+        if not _errors(found):
+            return []
+        accepted = _accepted(recorded, self._ignore)
+        found = [each for each in found if (each.rule, each.path) not in accepted]
+        return _errors(self._keep(found, slot))
+
+    def played(self, request: Request, exchange: Exchange, slot: int) -> list[Finding]:
+        """The errors of a request that `exchange` answers, before it does."""
+        found = self._validator.request(request, on=exchange.recorded[:10])
+        self._sent[slot] = (request, [])
+        return _errors(self._keep(graded(found, exchange, grace=True), slot)) if found else []
+
+    def sent(self, request: Request, slot: int, on: str) -> None:
+        """A request goes to the network."""
+        self._sent[slot] = (request, self._validator.request(request, on=on))
+
+    def answered(self, exchange: Exchange, slot: int) -> list[Finding]:
+        """The errors of a request that went to the network, now that it is answered."""
+        _, found = self._sent.get(slot, (None, []))
+        errors = _errors(self._keep(graded(found, exchange, grace=True), slot)) if found else []
+        self.read(exchange, slot)
+        return errors
+
+    def read(self, exchange: Exchange, slot: int) -> None:
+        """The client has read the answer to its end."""
+        request, _ = self._sent.pop(slot, (None, []))
+        if request is not None:
+            self._keep(self._validator.response(exchange, request), slot)
+
+    def _keep(self, found: Sequence[Finding], slot: int) -> list[Finding]:
+        kept = [replace(each, exchange=slot, severity=self._severity(each)) for each in found]
+        self.findings += kept
+        return kept
+
+    def _severity(self, finding: Finding) -> Literal["error", "warn", "info"]:
+        return "warn" if self._level == "warn" and finding.severity == "error" else finding.severity
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def _accepted(recorded: Sequence[Exchange], ignore: Sequence[str]) -> set[tuple[str, str]]:
+    """Rules, with their places, that requests broke which the vendor's own endpoint accepted."""
+    from convo_replay.validation.gateways import is_vendor
+
+    validator = Validator(ignore)
+    broken: set[tuple[str, str]] = set()
+    for exchange in recorded:
+        found = validator.request(exchange.request, on=exchange.recorded[:10])
+        validator.response(exchange)
+        if 200 <= (exchange.status or 0) < 300 and is_vendor(exchange.request):
+            broken |= {(finding.rule, finding.path) for finding in _errors(found)}
+    return broken

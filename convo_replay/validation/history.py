@@ -1,0 +1,266 @@
+"""Validates the exchanges of one conversation in order, each at the cost of what it adds.
+
+The histories that were sent form a tree: a request that extends an earlier one shares its path. A
+node is one message in one place; it knows the facts of that message, under which circumstances
+(model, version, thinking, tools) it has been checked, what was said of the requests that went through
+it, and what the model answered there. So a rule meets each message once, a finding is told at the turn
+that broke it and not again at the turns that repeat it, and an assistant turn that is sent back meets
+the one that was received, whatever sub-conversations ran in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convo_replay.exchange import Exchange, Request
+from convo_replay.providers import Reply, find, wire
+from convo_replay.validation import messages
+from convo_replay.validation.asked import Asked
+from convo_replay.validation.findings import Finding, Rule
+from convo_replay.validation.messages import Message
+
+FACTS: Mapping[str, Callable[[Any], Message]] = {
+    "anthropic": messages.anthropic,
+    "openai_chat": messages.openai_chat,
+}
+"""How a message is read, by wire format; what is not named here is not validated."""
+
+MOST_MESSAGES = 100_000
+"""Messages that one request may hold (protocol.md §1.1); what follows them is not looked at."""
+
+_Said = frozenset[tuple[str, str, str]]
+
+
+@dataclass(eq=False, slots=True)
+class _Node:
+    """One message in one place of a history; the root stands for the empty one."""
+
+    message: Message
+    following: dict[int, _Node] = field(default_factory=dict)
+    """By the identity of the message's value, which the node keeps alive."""
+    alike: dict[bytes, _Node] = field(default_factory=dict)
+    """By content, filled when it is asked for: not every client's messages are shared between requests."""
+    checked: set[Hashable] = field(default_factory=set)
+    said: _Said = frozenset()
+    """Of the last request that went through here."""
+    answers: list[Reply] = field(default_factory=list)
+    """What the model answered to the history that ends here."""
+
+    def next(self, value: Any, read: Callable[[Any], Message]) -> _Node:
+        """The node of the message that follows, made where there is none."""
+        node = self.following.get(id(value))
+        if node is not None:
+            return node
+        digest = b""
+        if self.following:
+            if len(self.alike) < len(self.following):
+                self.alike = {_digest(known.message.value): known for known in self.following.values()}
+            digest = _digest(value)
+            node = self.alike.get(digest)
+        if node is None:
+            node = self.following[id(value)] = _Node(read(value))
+            if digest:
+                self.alike[digest] = node
+        return node
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.blake2b(wire.dump(value).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Answers(Mapping[int, Any]):
+    """What the model answered, by place in the history; each is put together when it is asked for.
+
+    Messages API: the content blocks. Chat completions: the message. Where one history was answered
+    more than once, the answer that is most like what was sent back.
+    """
+
+    def __init__(self, given: Mapping[int, list[Reply]], format: str, sent: list[Message]) -> None:
+        self._given = given
+        self._format = format
+        self._sent = sent
+
+    def __getitem__(self, index: int) -> Any:
+        known = [_content(reply, self._format) for reply in self._given[index]]
+        if len(known) == 1:
+            return known[0]
+        sent = self._sent[index].value if index < len(self._sent) else None
+        content = wire.mapping(sent).get("content") if self._format == "anthropic" else sent
+        return max(reversed(known), key=lambda answer: _likeness(answer, content))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+def _content(reply: Reply, format: str) -> Any:
+    if format == "anthropic":
+        return reply.content
+    first = next(iter(wire.items(reply.message.get("choices"))), None)
+    return wire.mapping(wire.mapping(first).get("message"))
+
+
+def _likeness(answer: Any, sent: Any) -> int:
+    if answer == sent:
+        return 1 << 30
+    if isinstance(answer, list) and isinstance(sent, list):
+        return sum(1 for block in answer if block in sent)
+    if isinstance(answer, dict) and isinstance(sent, dict):
+        return sum(1 for key in answer if answer[key] and answer[key] == sent.get(key))
+    return 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """A request without an answer."""
+
+    request: Request
+    asked: Asked
+    path: list[_Node]
+    first: int
+    """How many of its messages had been checked before."""
+    said: _Said
+
+    def forget(self) -> None:
+        circumstances = _circumstances(self.asked)
+        for index, node in enumerate(self.path[1:]):
+            node.said = self.said
+            if index >= self.first:
+                node.checked.discard(circumstances)
+
+
+class Validator:
+    """The exchanges of one conversation: `request` as each is sent, `response` when it is answered.
+
+    Not thread-safe: callers hold the conversation's lock.
+
+    Args:
+        ignore: names of rules that say nothing.
+    """
+
+    def __init__(self, ignore: Collection[str] = ()) -> None:
+        self._ignore = frozenset(ignore)
+        self._roots: dict[str, _Node] = {}
+        self._open: dict[int, _Open] = {}
+        """Requests without an answer, by identity."""
+
+    def request(self, request: Request, *, on: str = "") -> list[Finding]:
+        """What the API would say to a request, as far as it is new in this conversation.
+
+        Args:
+            request: redacted, like all others here.
+            on: the day on which it was recorded, `2026-11-22`.
+
+        Returns:
+            Findings of the request's side; none for what asks no model, or speaks a format that is not validated.
+        """
+        provider = find(request)
+        if provider is None or not provider.generates(request):
+            return []
+        format = getattr(provider, "format", "")
+        if format not in FACTS:
+            return []
+        from convo_replay.validation import schema
+        from convo_replay.validation.rules import rules_of
+
+        asked, path, first, shared = self._read(request, provider.history, format, on)
+        found: list[Finding] = []
+        for check in (schema.request_findings, *rules_of(format)):
+            try:
+                found += check(asked)
+            except Exception as error:  # a rule of ours must not break a call of the application's
+                found.append(_failed(check, error))
+        # Two conversations that have nothing in common break a rule each.
+        known: _Said = path[shared].said if shared else frozenset()
+        fresh = self._fresh(found, known)
+        said = known | {_key(finding) for finding in fresh} if fresh else known
+        for each in path[1:]:
+            each.said = said
+        self._open[id(request)] = _Open(request, asked, path, first, known)
+        return fresh
+
+    def response(self, exchange: Exchange, request: Request | None = None) -> list[Finding]:
+        """What is wrong with the answer to a request that `request()` has seen; nothing where it has not.
+
+        Args:
+            request: the one that was seen, where `exchange` holds another that is equal to it.
+        """
+        request = request or exchange.request
+        known = self._open.pop(id(request), None)
+        if known is None:
+            return []
+        if not 200 <= (exchange.status or 0) < 400:
+            known.forget()  # an attempt that failed settles nothing: the next one is judged anew
+        from convo_replay.validation import responses
+
+        try:
+            read = responses.read(exchange, known.asked)
+        except Exception as error:
+            return self._fresh([_failed(responses.read, error)], frozenset())
+        if read.reply is not None and read.reply.error is None and (exchange.status or 0) < 300:
+            known.path[-1].answers.append(read.reply)
+        return self._fresh(read.findings, frozenset())
+
+    def _read(self, request: Request, key: str, format: str, on: str) -> tuple[Asked, list[_Node], int, int]:
+        """The request; its nodes; the first that was not checked yet; how many messages an earlier request had, too."""
+        asked = Asked(request, format, [], on=on)
+        circumstances = _circumstances(asked)
+        node = self._roots.setdefault(format, _Node(Message(None)))
+        path = [node]
+        given: dict[int, list[Reply]] = {}
+        read = FACTS[format]
+        new = shared = 0
+        for index, value in enumerate(wire.items(asked.body.get(key))[:MOST_MESSAGES]):
+            if node.answers:
+                given[index] = node.answers
+            node = node.next(value, read)
+            path.append(node)
+            if shared == index and node.checked:
+                shared = index + 1
+            if new == index and circumstances in node.checked:
+                new = index + 1
+            else:
+                node.checked.add(circumstances)
+        asked.messages = [each.message for each in path[1:]]
+        asked.new = new
+        asked.answers = Answers(given, format, asked.messages)
+        return asked, path, new, shared
+
+    def _fresh(self, found: Iterable[Finding], known: _Said) -> list[Finding]:
+        unique = dict.fromkeys(finding for finding in found if finding.rule not in self._ignore)
+        return [finding for finding in unique if _key(finding) not in known]
+
+
+FAILED = Rule(
+    name="validation-failed",
+    number="",
+    format="",
+    severity="warn",
+    summary="Every rule can read every request and every answer.",
+    why="A rule met something that it was not written for and broke off. What it would have said is not known; nothing "
+    "else is affected. Please report it, with the exchange.",
+    source="convo_replay",
+)
+
+
+def _failed(check: Callable[..., Any], error: Exception) -> Finding:
+    # Without the error's text, which may quote the body.
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{check.__module__} raised {type(error).__name__} at {Path(line.filename).name}:{line.lineno}"
+    return FAILED.found((), place)
+
+
+def _key(finding: Finding) -> tuple[str, str, str]:
+    return finding.rule, finding.path, finding.message
+
+
+def _circumstances(asked: Asked) -> Hashable:
+    """What decides, besides the messages, whether a rule holds."""
+    return asked.version, asked.betas, asked.beta, asked.model.name, asked.thinking, tuple(asked.tools)
