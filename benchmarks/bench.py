@@ -105,7 +105,7 @@ class Bench:
                 f"`{scenario}`",
                 self.floors[scenario],
                 f"{goal.goal:g} {goal.unit}" if goal.goal is not None else "",
-                *(cells[name].cell for name in names),
+                *(cells[name].cell if name in cells else "" for name in names),
             ])  # fmt: skip
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks import traffic
+from benchmarks import traffic, validated
 from benchmarks.scenarios.processes import Memory, StartUp, Tests
 from benchmarks.scenarios.recording import FirstEvent, Recording
 from benchmarks.scenarios.replaying import LATER, NEVER, Replaying
+from benchmarks.scenarios.validating import Validating
 
-__all__ = ["SCENARIOS", "FirstEvent", "Memory", "Recording", "Replaying", "Scenario", "StartUp", "Tests"]
+__all__ = ["SCENARIOS", "FirstEvent", "Memory", "Recording", "Replaying", "Scenario", "StartUp", "Tests", "Validating"]
 
-Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | Memory
+Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | Memory | Validating
 
 SCENARIOS: dict[str, Scenario] = {
     "start-up": StartUp("pytest of one trivial test, with the plugin over without", goal=3),
@@ -46,5 +47,16 @@ SCENARIOS: dict[str, Scenario] = {
     "record": Recording("200 exchanges from a server in another process, saved", 200, "create", goal=1.3),
     "record-streams": Recording("200 streams of 11 events, likewise", 200, "stream", goal=1.3),
     "first-event": FirstEvent("the first event of a stream that then waits, while it is recorded", goal=5),
+    "validate-request": Validating(
+        "a request of 50 turns, 76 kB, by a validator that has seen nothing",
+        lambda: validated.conversation(50)[-1:], ("request",), goal=1,
+    ),
+    "validate-stream": Validating(
+        "a stream of 300 events, likewise", lambda: [validated.stream(300)], ("response",), goal=1
+    ),
+    "validate-turns": Validating(
+        "a streamed conversation of 200 turns, all requests and answers", lambda: validated.conversation(200),
+        ("request", "response"), goal=150, slow=True,
+    ),
     "memory": Memory("peak memory of a process that replays 200 turns", 200, goal=10),
 }  # fmt: skip

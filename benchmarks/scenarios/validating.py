@@ -1,0 +1,148 @@
+"""What validation costs: all checks together, beside the bare questions that a schema answers alone.
+
+The floor is `jsonschema_rs` over the same values, which says yes or no and no more; `jsonschema`, which is
+written in Python, is measured, too. Both know nothing of conversations, of the order of events, or of models.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import measuring
+from benchmarks.bench import Bench, Figure, short
+from benchmarks.contenders import OURS
+from benchmarks.measuring import Spread
+from convo_replay import sse
+from convo_replay.exchange import Exchange
+from convo_replay.providers import wire
+
+FORMAT = "anthropic"
+REPEATED = 0.1  # seconds that one round takes at least, where one time is too short for the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Validating:
+    """Exchanges of one conversation, by a validator that has seen none of them.
+
+    Attributes:
+        exchanges: made once.
+        sides: `request`, `response`, or both.
+        goal: milliseconds.
+        slow: whether `jsonschema` takes minutes.
+    """
+
+    text: str
+    exchanges: Callable[[], Sequence[Exchange]]
+    sides: Sequence[str]
+    goal: float
+    slow: bool = False
+
+    def measure(self, bench: Bench, scenario: str) -> None:
+        """Prints milliseconds, and ours as a multiple of the others."""
+        given = self.exchanges()
+        works: dict[str, Callable[[], Any]] = {
+            "jsonschema_rs": _alone(given, self.sides, _rust),
+            OURS.name: self._ours(given),
+        }
+        if not self.slow or bench.full:
+            works["jsonschema"] = _alone(given, self.sides, _python)
+        measured = measuring.interleaved(
+            {
+                name: (bench.rounds if name != "jsonschema" or not self.slow else 1, _repeated(work))
+                for name, work in works.items()
+            }
+        )
+        spreads = {name: Spread.of([1000 * each for each in taken]) for name, taken in measured.items()}
+        bench.floors[scenario] = f"{spreads['jsonschema_rs'].median:.3f} ms"
+        for name in works:
+            note, goal = "", None
+            if name == OURS.name:
+                goal = self.goal
+                others = [other for other in spreads if other != name]
+                times = [f"{short(spreads[name].median / spreads[other].median)} × {other}" for other in others]
+                note = f"  ({', '.join(times)})"
+            bench.add(Figure(scenario, name, spreads[name], "ms", goal, note))
+        if self.slow and not bench.full:
+            bench.unmeasured(scenario, "jsonschema", "takes minutes; --full measures it")
+
+    def profile(self) -> pstats.Stats:
+        """Where the time of all checks goes, over a hundred validators."""
+        work = self._ours(self.exchanges())
+        profiler = cProfile.Profile()
+        profiler.runcall(lambda: [work() for _ in range(100 if self.goal < 10 else 3)])
+        return pstats.Stats(profiler)
+
+    def _ours(self, given: Sequence[Exchange]) -> Callable[[], Any]:
+        from convo_replay.validation.history import Validator
+
+        def work() -> int:
+            validator, found = Validator(), 0
+            for exchange in given:
+                if "request" in self.sides:
+                    found += len(validator.request(exchange.request))
+                if "response" in self.sides:
+                    if "request" not in self.sides:
+                        validator.request(exchange.request)
+                    found += len(validator.response(exchange))
+            return found
+
+        if work():
+            raise AssertionError("there are findings where nothing is wrong")
+        return work
+
+
+def _repeated(work: Callable[[], Any]) -> Callable[[], float]:
+    """CPU seconds for one time, measured over as many as fill a moment."""
+    once = max(measuring.cpu(work), 1e-6)
+    times = max(1, int(REPEATED / once))
+
+    def measured() -> float:
+        return measuring.cpu(lambda: [work() for _ in range(times)]) / times
+
+    return measured
+
+
+def _alone(given: Sequence[Exchange], sides: Sequence[str], ask: Callable[[Any], Callable[[Any], Any]]) -> Any:
+    """A question to a compiled schema for each request, and for the events of each answer, read from the bytes."""
+    params, events = _schema("params"), _schema("event")
+    of_request, of_events = ask(params), ask({"type": "array", "items": events, "$defs": events["$defs"]})
+
+    def work() -> None:
+        for exchange in given:
+            if "request" in sides and not of_request(exchange.request.json):
+                raise AssertionError("the schema refuses a request in which nothing is wrong")
+            if "response" in sides:
+                data = [wire.parse(event.data) for event in sse.split(exchange.body) if event.dispatched]
+                if not of_events([one for one in data if one.get("type") != "ping"]):
+                    raise AssertionError("the schema refuses a stream in which nothing is wrong")
+
+    return work
+
+
+def _schema(root: str) -> dict[str, Any]:
+    """A whole schema, that of the messages in the request's included."""
+    from convo_replay.validation.schema_files import shapes
+
+    given = shapes(FORMAT)
+    schema = {**given.roots[f"ga.{root}"], "$defs": dict(given.defs)}
+    if root == "params":
+        messages = {"type": "array", "items": given.roots["ga.message"]}
+        schema["properties"] = {**schema["properties"], "messages": messages}
+    return schema
+
+
+def _rust(schema: Any) -> Callable[[Any], Any]:
+    from jsonschema_rs import Draft202012Validator
+
+    return Draft202012Validator(schema).is_valid
+
+
+def _python(schema: Any) -> Callable[[Any], Any]:
+    from jsonschema import Draft202012Validator
+
+    check: Callable[[Any], Any] = Draft202012Validator(schema).is_valid
+    return check
