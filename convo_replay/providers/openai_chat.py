@@ -213,7 +213,10 @@ class _Completion:
             choice = self.choices.get(index)
             if choice is None:
                 choice = self.choices[index] = _Choice(index)
-            choice.add(wire.mapping(part.get("delta")) or wire.mapping(part.get("message")))
+            delta = part.get("delta")
+            if not delta or not isinstance(delta, dict):
+                delta = wire.mapping(part.get("message"))
+            choice.add(delta)
             finish = part.get("finish_reason")
             if finish and isinstance(finish, str):
                 choice.finish = finish
