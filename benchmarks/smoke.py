@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,12 @@ import httpx2
 import orjson
 
 import convo_replay
-from benchmarks import traffic
+from benchmarks import traffic, validated
 from benchmarks.contenders import OURS
 from benchmarks.counting import Counts, counted
-from convo_replay import cassette
-from convo_replay.exchange import Chunk
+from convo_replay import cassette, checking
+from convo_replay.exchange import Chunk, Exchange
+from convo_replay.validation.history import Validator
 
 FEW, MANY = 30, 120
 """Turns of the conversations, and exchanges of the files, that are compared."""
@@ -185,10 +187,37 @@ def files(bounds: Bounds, folder: Path) -> None:
     bounds.exactly("files opened per cassette", small.opened(small.replay) / 50, 1)
 
 
+def validation(bounds: Bounds, _folder: Path) -> None:
+    bounds.topic(f"validating a streamed tool loop; {MANY} turns beside {FEW}")
+    few, many = (validated.conversation(turns) for turns in (FEW, MANY))
+    findings = checking.findings(few)
+    bounds.exactly("findings where nothing is wrong", len(findings), 0)
+    one, other = (counted(lambda given=given: validate(given)) for given in (few, many))
+    bounds.most("our calls per turn", other.called / MANY, 200)
+    bounds.most("our calls per turn, growth", growth(one.called, other.called), 1.2)
+    bounds.most("built-in calls per turn", other.built_in.total() / MANY, 900)
+    bounds.most("built-in calls per turn, growth", growth(one.built_in.total(), other.built_in.total()), 1.5)
+    bytes_ = sum(len(exchange.body) for exchange in many)
+    bounds.most("JSON bytes parsed per byte of the answers", other.bytes["loads"] / bytes_, 1.5)
+    bounds.topic("the same for one stream, of 330 events beside 30")
+    short, long = (counted(lambda events=events: validate([validated.stream(events)])) for events in (30, 330))
+    bounds.most("our calls per event", (long.called - short.called) / 300, 12)
+    bounds.most("built-in calls per event", (long.built_in.total() - short.built_in.total()) / 300, 40)
+
+
+def validate(exchanges: Sequence[Exchange]) -> None:
+    """All checks, by a validator that has seen nothing."""
+    validator = Validator()
+    for exchange in exchanges:
+        validator.request(exchange.request)
+        validator.response(exchange)
+
+
 # What takes tens of milliseconds to import, or belongs to a part that a test run may not need.
 HEAVY = (
     "aiohttp", "anthropic", "convo_replay.cassette", "convo_replay.conversation", "convo_replay.redaction",
-    "convo_replay.transports", "filelock", "httpcore", "httpcore2", "httpx", "httpx2", "jsonschema", "jsonschema_rs",
+    "convo_replay.transports", "convo_replay.validation", "filelock",
+    "httpcore", "httpcore2", "httpx", "httpx2", "jsonschema", "jsonschema_rs",
     "openai", "orjson", "pydantic", "rich", "syrupy", "urllib3", "vcr", "yaml",
 )  # fmt: skip
 
@@ -231,7 +260,7 @@ def main() -> int:
     bounds = Bounds()
     with tempfile.TemporaryDirectory() as directory:
         run(Path(directory) / "first", traffic.streams(2, 10))  # fills what is worked out once per process
-        for topic in (start_up, conversation, streams, files):
+        for topic in (start_up, conversation, streams, files, validation):
             topic(bounds, Path(directory))
     print(f"\n{bounds.broken or 'no'} bound{'s' if bounds.broken > 1 else ''} broken")
     return 1 if bounds.broken else 0

@@ -94,6 +94,8 @@ def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
         return {"type": "thinking", "thinking": "", "signature": ""}, [
             *parts, {"type": "signature_delta", "signature": block["signature"]},
         ]  # fmt: skip
+    if "input" not in block:
+        return block, []
     parts = [{"type": "input_json_delta", "partial_json": part} for part in ("", *_cut(json.dumps(block["input"])))]
     return {**block, "input": {}}, parts
 

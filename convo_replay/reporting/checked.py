@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from convo_replay.checking import Checked
+from convo_replay.exchange import Exchange
 from convo_replay.providers import wire
 from convo_replay.reporting.findings import Folded, answers, folded, ignoring
 from convo_replay.reporting.lines import write
@@ -50,8 +51,7 @@ class Page:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._files = self._exchanges = 0
-        self._severities: Counter[Severity] = Counter()
-        self._rules: Counter[str] = Counter()
+        self._rules: dict[Severity, Counter[str]] = {severity: Counter() for severity in SEVERITIES}
 
     def rule(self, rule: Rule) -> None:
         """A row of the catalogue."""
@@ -81,35 +81,38 @@ class Page:
         """One cassette; nothing is printed of one without findings."""
         self._files += 1
         self._exchanges += len(checked.exchanges)
-        self._severities.update(finding.severity for finding in checked.findings)
-        self._rules.update(finding.rule for finding in checked.findings if finding.severity != "info")
-        self._rules.update({finding.rule: 0 for finding in checked.findings})
+        for finding in checked.findings:
+            self._rules[finding.severity][finding.rule] += 1
         if not checked.findings:
             return
         write(self._console, 0, styled(f"\n{one_line(checked.file, 300)}", "bold underline"))
-        shown: int | None = None
+        shown, test = -1, ""
         for each in _in_order(checked.findings):
-            at = each.first.exchange
-            if at != shown and at is not None:
+            at = each.first.exchange or 0
+            if checked.exchanges[at].test != test:
+                test = checked.exchanges[at].test
+                write(self._console, 1, styled(one_line(test, 200), "underline"))
+            if at != shown:
                 shown = at
-                self._head(each.first, checked, at)
+                self._head(each.first, checked.exchanges[at])
             self._finding(each)
 
     def summary(self) -> None:
         """How much was looked at, what was found, and where to read more."""
-        counts = self._severities
+        counts = {severity: rules.total() for severity, rules in self._rules.items()}
         found = [number(counts["error"], "error"), number(counts["warn"], "warning")]
         found += [number(counts["info"], "note")] if counts["info"] else []
-        looked = f"{number(self._files, 'file')}, {number(self._exchanges, 'exchange')}"
-        line = f"{looked}: {', '.join(found)}"
-        worst: Severity = "error" if self._severities["error"] else "warn" if self._severities["warn"] else "info"
-        write(self._console, 0, styled(f"\n{line}" if self._rules else line, _STYLES[worst] if self._rules else ""))
-        if self._rules:
-            name = self._rules.most_common(1)[0][0]
-            write(self._console, 0, styled(f"what a rule is about: convo-replay check --explain {name}", "dim"))
+        line = f"{number(self._files, 'file')}, {number(self._exchanges, 'exchange')}: {', '.join(found)}"
+        worst = next((severity for severity in SEVERITIES if counts[severity]), None)
+        if worst is None:
+            write(self._console, 0, styled(line))
+            return
+        write(self._console, 0, styled(f"\n{line}", _STYLES[worst]))
+        name = self._rules[worst].most_common(1)[0][0]
+        write(self._console, 0, styled(f"what a rule is about: convo-replay check --explain {name}", "dim"))
 
-    def _head(self, finding: Finding, checked: Checked, at: int) -> None:
-        exchange = checked.exchanges[at]
+    def _head(self, finding: Finding, exchange: Exchange) -> None:
+        at = finding.exchange
         name = f"turns[{finding.turn}]" if finding.turn is not None else f"exchanges[{at}]"
         model = one_line(wire.string(wire.mapping(exchange.request.json).get("model")), 60)
         outcome = one_line(status(exchange), 60)
