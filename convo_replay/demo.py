@@ -1,8 +1,8 @@
 """`convo-replay demo`: the whole idea in two seconds, with the real SDK, without key or network.
 
-It records a streamed tool loop from a server in another process, stops the server, and replays. The
-variables that would send the client elsewhere (`ANTHROPIC_BASE_URL`, proxies) are out of the way
-meanwhile, and put back.
+It records a streamed tool loop from a server in another process, stops the server, replays, and then
+breaks the conversation as people do. The variables that would send the client elsewhere
+(`ANTHROPIC_BASE_URL`, proxies) are out of the way meanwhile, and put back.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -86,17 +87,56 @@ def _run(cassette: Path) -> int:
     print(f"   {'The same' if same else 'OTHER'} events, one at a time:", end=" ")
     print(f"{replayed.took * 1000:.0f} ms instead of {recorded.took * 1000:,.0f} ms.\n")
 
+    print("4. Validate.  The application now keeps only the text of an answer, so that the tool call is gone.")
+    broken = _broken(anthropic, cassette, url)
+
     print("Next: a test of your own. Recorded once with your key, it then needs neither key nor network.")
     print("   @pytest.mark.convo")
     print("   def test_weather():")
     print('       assert "18" in my_agent("What\'s the weather in Paris?")\n')
     print("   $ pytest --convo-record=once     # calls the API, writes cassettes/…/test_weather.yaml")
     print("   $ pytest                         # replays it")
-    return 0 if same and key not in text else 1
+    return 0 if same and broken and key not in text else 1
 
 
-def _ask(anthropic: Any, url: str, key: str) -> Heard:
-    """The application: asks, runs the tool that the model asks for, asks again. It knows nothing of us."""
+def _broken(anthropic: Any, cassette: Path, url: str) -> bool:
+    """Replays with an application that forgets tool calls; whether it was told."""
+    from convo_replay import InvalidTurn, use_cassette
+
+    try:
+        with use_cassette(cassette, record="none"):
+            _ask(anthropic, url, key="none-at-all", kept=_text_only)
+    except InvalidTurn as failure:
+        print("\n   InvalidTurn, without a network:")
+        for line in str(failure).splitlines():
+            if not line.startswith(("cassette:", "to fix:", "called from")):
+                print(_folded(line))
+        print()
+        return True
+    print("\n   NOTHING was said\n")
+    return False
+
+
+def _folded(line: str) -> str:
+    """A line with its indent, on as many lines as it takes."""
+    indent = " " * (len(line) - len(line.lstrip()) + 3)
+    return textwrap.fill(line.strip(), _width(), initial_indent=indent, subsequent_indent=f"{indent}  ")
+
+
+def _whole(content: list[dict[str, Any]]) -> Any:
+    return content
+
+
+def _text_only(content: list[dict[str, Any]]) -> Any:
+    return "".join(block["text"] for block in content if block["type"] == "text")
+
+
+def _ask(anthropic: Any, url: str, key: str, kept: Callable[[list[dict[str, Any]]], Any] = _whole) -> Heard:
+    """The application: asks, runs the tool that the model asks for, asks again. It knows nothing of us.
+
+    Args:
+        kept: what it keeps of an answer for the next question.
+    """
     heard = Heard()
     with anthropic.Anthropic(
         api_key=key, base_url=url, max_retries=0, http_client=anthropic.DefaultHttpxClient(trust_env=False)
@@ -124,7 +164,7 @@ def _ask(anthropic: Any, url: str, key: str) -> Heard:
             for call in calls:
                 print(f"\n   tool       {call.name}({call.input['city']}) = {WEATHER}")
             results = [{"type": "tool_result", "tool_use_id": call.id, "content": WEATHER} for call in calls]
-            messages += [{"role": "assistant", "content": said["content"]}, {"role": "user", "content": results}]
+            messages += [{"role": "assistant", "content": kept(said["content"])}, {"role": "user", "content": results}]
         heard.took = time.perf_counter() - began
     print()
     return heard
@@ -132,12 +172,16 @@ def _ask(anthropic: Any, url: str, key: str) -> Heard:
 
 def _excerpt(lines: list[str]) -> None:
     """What was asked first, and the first events of the answer, as the file has them."""
-    width = min(max(shutil.get_terminal_size().columns - 5, 60), 120)
+    width = _width()
     for sought, count in (("messages:", 2), ("response:", 12)):
         start = next((at for at, line in enumerate(lines) if line.strip() == sought), 0)
         print("   |     …")
         for line in lines[start : start + count]:
             print(f"   | {_shortened(line, width)}")
+
+
+def _width() -> int:
+    return min(max(shutil.get_terminal_size().columns - 5, 60), 120)
 
 
 def _shortened(line: str, width: int) -> str:
