@@ -1,20 +1,19 @@
-"""A22: the compaction block that stands for a summarized history comes first, once, and with content.
+"""A22: a compaction block comes first, once, and with content or none.
 
-There are two kinds. That of `compaction: {type: summarize}` (compaction on demand) is signed and *replaces* the
-messages; these rules are about it. That of `context_management` (`compact_20260112`) is not signed and
-*follows* the messages; a request that asks for it is left alone. A block without a signature in a request
-that asks for neither may be either: a warning. Whether `content`, `signature` and `tool_changes` are
-unmodified is a matter of comparing turns.
+There are two kinds. That of `compaction: {type: summarize}` (on demand) is signed and *replaces* the messages: it
+is the first block of the conversation. That of `context_management` (`compact_20260112`) has no signature and
+*follows* the messages, several times in a long conversation; it is the first block of its answer, or comes after
+tools that ran at the API. Whether `content`, `signature` and `tool_changes` are unmodified is a matter of
+comparing turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.findings import Finding, Path, Rule, Severity
-from convo_replay.validation.messages import Block
+from convo_replay.validation.final_turn import SERVER_USES, is_server_result
+from convo_replay.validation.findings import Finding, Path, Rule
 
 RULE = Rule(
     name="compaction-invalid",
@@ -35,39 +34,47 @@ RULE = Rule(
 def check(asked: Asked) -> Iterator[Finding]:
     if not any("compaction" in message.types for _, message in asked.fresh):
         return
-    edits = wire.items(wire.mapping(asked.body.get("context_management")).get("edits"))
-    threshold = any(wire.string(wire.mapping(edit).get("type")).startswith("compact_") for edit in edits)
-    known: list[tuple[Path, Block]] = []
+    signed = 0
     for index, message in enumerate(asked.messages):
+        if "compaction" not in message.types:
+            continue
         for at, kind in enumerate(message.types):
             if kind != "compaction":
                 continue
             block = message.blocks[at]
-            where: Path = ("messages", index, "content", at)
+            where = ("messages", index, "content", at)
             if block.get("content") == "":
-                yield RULE.found(
-                    where,
-                    "expected a summary, or null for a compaction that failed, sent ''",
+                yield RULE.found(where, "expected a summary, or null for a compaction that failed, sent ''")
+            elif message.role == "system":
+                yield _misplaced(where, "in a `system` message")
+            elif block.get("content") is not None and block.get("signature"):
+                if signed:
+                    yield _repeated(where)
+                elif (index, at) != (0, 0):
+                    yield _misplaced(where, "behind other messages" if index else "behind other content")
+                signed += 1
+            elif block.get("content") is not None and at and not _in_server_loop(message.types[:at]):
+                yield (
+                    _repeated(where)
+                    if "compaction" in message.types[:at]
+                    else _misplaced(where, "behind other content")
                 )
-            elif block.get("content") is not None:
-                known.append((where, block))
-    if threshold:
-        return
-    for number, (where, block) in enumerate(known):
-        severity: Severity = "error" if block.get("signature") else "warn"
-        system = asked.messages[where[1]].role == "system" if isinstance(where[1], int) else False
-        if number:
-            yield RULE.found(
-                where,
-                "expected one compaction block with content, sent another one: send only the newest",
-                api_error="compaction_block_ambiguous",
-                severity=severity,
-            )
-        elif system or where != ("messages", 0, "content", 0):
-            place = "in a `system` message" if system else "behind other content"
-            yield RULE.found(
-                where,
-                f"expected the compaction block first in the conversation, sent it {place}",
-                api_error=RULE.api_error,
-                severity=severity,
-            )
+
+
+def _in_server_loop(kinds: list[str]) -> bool:
+    """Whether tools of the API ran before: between their rounds a history may be compacted again."""
+    return any(kind in SERVER_USES or is_server_result(kind) for kind in kinds)
+
+
+def _misplaced(where: Path, place: str) -> Finding:
+    return RULE.found(
+        where, f"expected the compaction block before everything else, sent it {place}", api_error=RULE.api_error
+    )
+
+
+def _repeated(where: Path) -> Finding:
+    return RULE.found(
+        where,
+        "expected one compaction block with content, sent another one: send only the newest",
+        api_error="compaction_block_ambiguous",
+    )

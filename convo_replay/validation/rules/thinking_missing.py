@@ -2,7 +2,7 @@
 
 Only of models that take a budget. The 400 is reported many times, until Feb 2026 and of models up to 4.5
 (mastra #7799, n8n #22550, kilocode #5219, Roo-Code #11238). The page "Extended thinking" has since promised
-"graceful degradation" (the API turns thinking off for that request), so later models only warn.
+"graceful degradation": the API turns thinking off for such a request. No recorded 200 shows it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ RULE = Rule(
     why="The request enables thinking with a budget, and answers tools that the model asked for; but the assistant "
     "turn it answers does not start with a thinking block. Usually the client kept only text and tool calls, or "
     "switched thinking on in the middle of a tool loop. Send the whole content of the answer back as it was received, "
-    "and switch thinking on or off only after the loop is over. Models from 4.6 on are said to drop thinking for such "
-    "a request instead of rejecting it: for them this is a warning.",
+    "and switch thinking on or off only after the loop is over. (Pages of 2026 say that the API may answer such a "
+    "request without thinking instead of rejecting it; that is not what was asked for either.)",
     source="mastra #7799, n8n #22550, kilocode #5219 (the text); platform.claude.com build-with-claude/"
     "extended-thinking (graceful degradation)",
     api_error=_TEXT.format(n="N", kind="tool_use"),
@@ -63,5 +63,4 @@ def check(asked: Asked) -> Iterator[Finding]:
         where,
         f"expected the assistant turn to start with its thinking block (thinking is enabled), sent `{kind}` first",
         api_error=_TEXT.format(n=turn.start, kind=kind),
-        severity="error" if asked.model.below(4, 6) else "warn",
     )

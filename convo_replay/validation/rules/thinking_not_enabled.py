@@ -2,8 +2,8 @@
 
 The 400 is reported of direct calls to models up to 4.5 (forgecode #1853 and #1195, vscode #282326, until Dec
 2025), all of them in tool loops; thinking in earlier turns is accepted (and in the corpus). The page "Extended
-thinking" has since promised that such blocks are dropped, so later models only warn. Models that think
-where the request says nothing are left alone unless it says `disabled`.
+thinking" has since promised that such blocks are dropped; no recorded 200 shows it. Models that think where the
+request says nothing are left alone unless it says `disabled`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RULE = Rule(
     summary="With thinking off, the assistant turn that asked for tools is sent back without thinking.",
     why="The turn that this request goes on from was made with thinking, and the request has thinking off or leaves "
     "the `thinking` parameter out: one parameter was lost between two requests of one tool loop. Send the same "
-    "`thinking` on every request until the loop is over. Models from 4.6 on are said to drop the blocks instead of "
-    "rejecting them: for them this is a warning.",
+    "`thinking` on every request until the loop is over. (Pages of 2026 say that the API may drop the blocks instead "
+    "of rejecting them; the model then goes on without what it had thought.)",
     source="tailcallhq/forgecode #1853, #1195, microsoft/vscode #282326 (the text); platform.claude.com "
     "build-with-claude/extended-thinking (graceful degradation)",
     api_error=_TEXT.format(n="N", m="M"),
@@ -53,6 +53,5 @@ def check(asked: Asked) -> Iterator[Finding]:
                 f"expected no thinking in the assistant turn that the answer continues (`thinking` is {said}), "
                 f"sent a `{asked.messages[index].types[at]}` block",
                 api_error=_TEXT.format(n=index, m=at),
-                severity="error" if asked.model.below(4, 6) else "warn",
             )
             return

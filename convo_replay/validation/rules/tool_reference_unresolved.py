@@ -70,7 +70,8 @@ def _changes(known: _Known, index: int, message: Message) -> Iterator[Finding]:
         if kind not in ("tool_addition", "tool_removal"):
             continue
         tool = wire.mapping(message.blocks[at].get("tool"))
-        name, server = wire.string(tool.get("name")), wire.string(tool.get("server_name"))
+        name = wire.string(tool.get("name")) or wire.string(tool.get("tool_name"))
+        server = wire.string(tool.get("server_name"))
         if tool.get("type") == "tool_reference" and name and not known.tool(name, (index, at)):
             named = f"tool `{name}`"
         elif tool.get("type") in ("mcp_tool_reference", "mcp_toolset_reference") and server not in known.servers:
