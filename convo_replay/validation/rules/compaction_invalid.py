@@ -20,10 +20,12 @@ RULE = Rule(
     number="A22",
     format="anthropic",
     severity="error",
-    summary="A compaction block stands first in the conversation, is the only one, and holds content.",
+    summary="A compaction block comes first, once, and holds a summary (or null).",
     why="A `compaction` block from compaction on demand takes the place of the messages it summarizes: put it first "
-    "and remove those messages. When the conversation is compacted again, only the newest block is sent. It may not "
-    "stand in a `system` message. Content `null` marks a failed compaction and is accepted; an empty text is not.",
+    "and remove those messages; when the conversation is compacted again, only the newest block is sent. A block "
+    "that the API made by itself stays where it was received: first in its answer. Clients that rebuild messages "
+    "from their texts lose that order. Content `null` marks a failed compaction and is accepted; an empty text is "
+    "not.",
     source="anthropic 2.12.0, types/compaction_block_ambiguous_error_details.py, "
     "compaction_block_misplaced_error_details.py, beta/beta_compaction_block_param.py; platform.claude.com "
     "build-with-claude/compaction-on-demand",

@@ -29,9 +29,9 @@ RULE = Rule(
     summary="With thinking enabled, the assistant turn that asked for tools comes back with its thinking in front.",
     why="The request enables thinking with a budget, and answers tools that the model asked for; but the assistant "
     "turn it answers does not start with a thinking block. Usually the client kept only text and tool calls, or "
-    "switched thinking on in the middle of a tool loop. Send the whole content of the answer back as it was received, "
-    "and switch thinking on or off only after the loop is over. (Pages of 2026 say that the API may answer such a "
-    "request without thinking instead of rejecting it; that is not what was asked for either.)",
+    "switched thinking on in the middle of a tool loop. Send the whole content of the answer back as it was "
+    "received, and switch thinking on or off only after the loop is over. (Pages of 2026 say that the API may answer "
+    "such a request without thinking instead of rejecting it; that is not what was asked for either.)",
     source="mastra #7799, n8n #22550, kilocode #5219 (the text); platform.claude.com build-with-claude/"
     "extended-thinking (graceful degradation)",
     api_error=_TEXT.format(n="N", kind="tool_use"),
