@@ -15,12 +15,13 @@ endif
 STAMP := $(VENV)/.installed-dev
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: help test demo lint format corpus bench wheel clean
+.PHONY: help test demo lint format schemas corpus bench wheel clean
 
 help:
 	@echo "make test    the tests, in $(VENV)"
 	@echo "make demo    records a conversation, stops the upstream and replays it: no key, no network"
 	@echo "make lint    ruff and mypy"
+	@echo "make schemas writes convo_replay/validation/schemas/*.json anew, from the installed SDKs' types"
 	@echo "make bench   side by side with the bare SDK, vcrpy, and cassetter where it is installed"
 	@echo "make corpus  replays every vcrpy cassette under CORPUS=$(CORPUS)"
 	@echo "make wheel   dist/*.whl"
@@ -39,6 +40,9 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+schemas: $(STAMP)
+	$(BIN)/python tools/generate_schemas.py
 
 # Environments that some live tests look for, and skip without: the SDK generation on httpx, and a real gateway.
 .PHONY: old-sdks gateway
