@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal
 
 Severity = Literal["error", "warn", "info"]
@@ -124,5 +125,29 @@ def shown(where: Path) -> str:
 
 def value(given: Any) -> str:
     """A value as a message quotes it: short, on one line."""
-    text = repr(given)
+    text = repr(_start(given, [_SHOWN], 0))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+class _More:
+    def __repr__(self) -> str:
+        return "…"
+
+
+_MORE = _More()
+
+
+def _start(given: Any, left: list[int], depth: int) -> Any:
+    """As much of a value as a message can show: nothing is read whole that is cut afterwards."""
+    left[0] -= 1
+    if left[0] < 0 or depth > 20:
+        return _MORE
+    if isinstance(given, str | bytes):
+        return given[: _SHOWN + 1]
+    if isinstance(given, list):
+        return [_start(part, left, depth + 1) for part in given[:_SHOWN]]
+    if isinstance(given, dict):
+        return {
+            _start(name, left, depth + 1): _start(part, left, depth + 1) for name, part in islice(given.items(), _SHOWN)
+        }
+    return given
