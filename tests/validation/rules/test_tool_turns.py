@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rule_cases import assistant, findings, request, result, searched, searching, text, thinking, told, use, user
+from turn_cases import assistant, findings, request, result, searched, searching, text, thinking, told, use, user
 
 RULES = (
     "tool_result_missing",
