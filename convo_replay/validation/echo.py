@@ -80,9 +80,12 @@ def sent_back(asked: Asked) -> Iterator[tuple[int, list[Change], bool]]:
 
 def changes(received: Sequence[Block], sent: Sequence[Placed], turn: Path) -> list[Change]:
     """What differs between the blocks of an answer and those that are sent for it; nothing where it is no echo."""
-    if len(received) == len(sent) and all(mine is block or mine == block for mine, (_, block) in _zip(received, sent)):
+    try:
+        if len(received) == len(sent) and all(mine == block for mine, (_, block) in _zip(received, sent)):
+            return []
+        return _Comparison(received, sent, turn).changes()
+    except RecursionError:  # values nested deeper than they can be compared
         return []
-    return _Comparison(received, sent, turn).changes()
 
 
 def chat_blocks(message: Mapping[str, Any], where: Path) -> Iterator[Placed]:
@@ -241,7 +244,7 @@ class _Comparison:
         for at, (where, block) in enumerate(self.sent[: last + 1]):
             if self.pair[at] is None:
                 is_thinking = has_thinking and _family(block) == "thinking"
-                yield Change(where, f"with {_named(block)} added", thinking=is_thinking)
+                yield Change(where, f"with {_named(block).replace('its', 'a', 1)} added", thinking=is_thinking)
 
     def _moved(self) -> list[Change]:
         order = [(at, pair) for at, pair in enumerate(self.pair) if pair is not None]
@@ -320,7 +323,9 @@ def _differing(mine: Block, block: Block) -> Iterator[str]:
             continue
         if same(name, mine[name], block.get(name)):
             continue
-        if family == "text" and name == "text":
+        if name == "thinking":
+            yield f"with another text in {_named(mine)}"
+        elif family == "text" and name == "text":
             yield _text_differs(mine, block)
         elif block.get(name) is None:
             yield f"without the `{name}` of {_named(mine)}"
@@ -401,4 +406,4 @@ def _common(one: str, two: str) -> int:
 def _named(block: Block) -> str:
     kind = wire.string(block.get("type")) or "a block"
     ident = wire.string(block.get("id") or block.get("tool_use_id"))
-    return f"`{kind[:40]}` {ident[:80]}" if ident else f"its `{kind[:40]}`"
+    return f"`{kind[:40]}` {ident[:80]}" if ident else f"its `{kind[:40]}` block"

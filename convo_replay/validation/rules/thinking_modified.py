@@ -44,4 +44,4 @@ def check(asked: Asked) -> Iterator[Finding]:
 def is_latest(asked: Asked, index: int) -> bool:
     """Whether a message belongs to the last assistant turn of the history."""
     last = next((span for span in reversed(asked.spans) if span.role == "assistant"), None)
-    return last is not None and last.end > index
+    return last is not None and last.start <= index < last.end
