@@ -15,6 +15,7 @@ from convo_replay.validation.findings import Finding, Rule
 
 _ADAPTIVE = 'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
 _HIGH_AT_MOST = ("xhigh", "max")
+_NOT_BETWEEN_TOOLS = ("budget_tokens", "display", "block_binding")
 
 RULE = Rule(
     name="thinking-unsupported",
@@ -103,6 +104,14 @@ def _between_tools(asked: Asked, model: Capabilities) -> Iterator[Finding]:
             api_error=f"output_config.effort '{effort}' is not supported when thinking is disabled on this model. "
             "Use effort 'high' or below.",
         )
+    else:
+        for key in _NOT_BETWEEN_TOOLS:
+            if wire.mapping(asked.body.get("thinking")).get(key) is not None:
+                yield RULE.found(
+                    ("thinking", key),
+                    f'expected no `{key}` with thinking "between_tools", sent one',
+                    api_error=f"thinking.between_tools.{key}: Extra inputs are not permitted",
+                )
 
 
 def _effort(asked: Asked) -> str:

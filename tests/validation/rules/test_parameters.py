@@ -1,0 +1,155 @@
+"""Parameters by model and version: sampling, effort, max_tokens, tool_choice, tools, web search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from convo_replay.validation.rules import (
+    effort_unsupported,
+    max_tokens_limit,
+    removed_parameter,
+    sampling_unsupported,
+    tool_choice_unresolved,
+    tool_names_repeated,
+    web_search_unsupported,
+)
+from rule_cases import BEDROCK, NEW, OLD, body, errors, said, system, tool, user
+
+ALL = {"temperature": 1.0, "top_p": 0.9, "top_k": 5}
+
+
+@pytest.mark.parametrize(("version", "names"), [(NEW, list(ALL)), ("2027-01-01", list(ALL)), (OLD, []), ("", [])])
+def test_parameters_that_a_version_has_removed(version, names):
+    sent = body(user("Hi."), model="claude-sonnet-4-5", **ALL)
+    assert said(removed_parameter.check, sent, version=version) == [("error", name) for name in names]
+    if names:
+        assert errors(removed_parameter.check, sent)[0] == "temperature: Extra inputs are not permitted"
+
+
+def test_the_version_may_stand_in_the_body():
+    sent = body(user("Hi."), temperature=0)
+    assert said(removed_parameter.check, sent | {"anthropic_version": NEW}, version="", url=BEDROCK) != []
+    assert (
+        said(removed_parameter.check, sent | {"anthropic_version": "bedrock-2023-05-31"}, version="", url=BEDROCK) == []
+    )
+    assert said(removed_parameter.check, body(user("Hi."), temperature=None)) == []
+
+
+SAMPLING: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "4.7": ("claude-opus-4-7", {"temperature": 0.2, "top_p": 0.5, "top_k": 5}, ["temperature", "top_p", "top_k"]),
+    "4.7, defaults": ("claude-opus-4-7", {"temperature": 1, "top_p": 1.0}, []),
+    "5.5": ("claude-haiku-5-5", {"temperature": 0}, ["temperature"]),
+    "4.6": ("claude-opus-4-6", {"temperature": 0.2}, []),
+    "4.6, both": ("claude-sonnet-4-6", {"temperature": 0.2, "top_p": 0.9}, ["top_p"]),
+    "4.5, both": ("claude-haiku-4-5", {"temperature": 0.2, "top_p": 0.9}, ["top_p"]),
+    "4.1, both": ("claude-opus-4-1-20250805", {"temperature": 0.2, "top_p": 0.9}, ["top_p"]),
+    "4.0, both": ("claude-sonnet-4-20250514", {"temperature": 0.2, "top_p": 0.9, "top_k": 5}, []),
+    "3.5, both": ("claude-3-5-haiku-20241022", {"temperature": 0.2, "top_p": 0.9}, []),
+    "younger": ("claude-opus-9", {"temperature": 0.2}, []),
+    "another": ("my-deployment", {"temperature": 0.2, "top_p": 0.9}, []),
+    "none": ("claude-opus-4-7", {"temperature": None}, []),
+    "a word": ("claude-opus-4-7", {"temperature": "warm"}, ["temperature"]),
+}
+
+
+@pytest.mark.parametrize(("model", "parameters", "names"), SAMPLING.values(), ids=SAMPLING.keys())
+def test_sampling_by_model(model, parameters, names):
+    sent = body(user("Hi."), model=model, **parameters)
+    for version in (OLD, ""):
+        assert said(sampling_unsupported.check, sent, version=version) == [("error", name) for name in names]
+    assert said(sampling_unsupported.check, sent, version=NEW) == []
+
+
+def test_temperature_with_a_thinking_budget():
+    thinks = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+    sent = body(user("Hi."), model="claude-sonnet-4-5", temperature=0.5, **thinks)
+    assert said(sampling_unsupported.check, sent, version=OLD) == [("error", "temperature")]
+    for legal in (sent | {"temperature": 1.0}, sent | {"thinking": {"type": "disabled"}}):
+        assert said(sampling_unsupported.check, legal, version=OLD) == []
+
+
+LEVEL = "This model does not support effort level"
+EFFORTS = {
+    "claude-opus-4-6": ("xhigh", f"{LEVEL} 'xhigh'. Supported levels: high, low, max, medium."),
+    "claude-opus-4-5": ("max", f"{LEVEL} 'max'. Supported levels: high, low, medium."),
+    "claude-haiku-4-5": ("low", "This model does not support the effort parameter."),
+    "claude-3-7-sonnet-20250219": ("high", "This model does not support the effort parameter."),
+    "claude-mythos-preview": ("xhigh", f"{LEVEL} 'xhigh'."),
+    "claude-sonnet-4-6": ("max", ""),
+    "claude-opus-4-7": ("xhigh", ""),
+    "claude-haiku-5-5": ("max", ""),
+    "claude-opus-9": ("xhigh", ""),
+    "my-deployment": ("xhigh", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "level", "text"), [(model, *rest) for model, rest in EFFORTS.items()])
+def test_levels_of_effort_by_model(model, level, text):
+    sent = body(user("Hi."), model=model, output_config={"effort": level})
+    assert said(effort_unsupported.check, sent) == ([("error", "output_config.effort")] if text else [])
+    assert all(error.startswith(text) for error in errors(effort_unsupported.check, sent))
+    for other in (None, "utmost", 5, ["low"]):
+        assert said(effort_unsupported.check, sent | {"output_config": {"effort": other}}) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    {
+        "claude-3-opus-20240229": 4096,
+        "claude-3-5-haiku-20241022": 8192,
+        "claude-3-7-sonnet-20250219": 128_000,
+        "claude-opus-4-1-20250805": 32_000,
+        "claude-sonnet-4-5": 64_000,
+        "claude-opus-4-8": 128_000,
+    }.items(),
+)
+def test_max_tokens_by_model(model, most):
+    sent = body(user("Hi."), model=model) | {"max_tokens": most}
+    assert said(max_tokens_limit.check, sent) == []
+    assert said(max_tokens_limit.check, sent | {"max_tokens": most + 1}) == [("error", "max_tokens")]
+    assert errors(max_tokens_limit.check, sent | {"max_tokens": most + 1}) == [
+        f"max_tokens: {most + 1} > {most}, which is the maximum allowed number of output tokens for {model}"
+    ]
+    for other in ({"model": "my-deployment", "max_tokens": 1 << 40}, {"max_tokens": "many"}, {"max_tokens": 0.5e9}):
+        assert said(max_tokens_limit.check, sent | other) == []
+
+
+ADDED = system({"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {"name": "late"}}})
+CHOICES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
+    "no tools": ({"type": "auto"}, {}, ["tool_choice"]),
+    "an empty list": ({"type": "any"}, {"tools": []}, ["tool_choice"]),
+    "none, no tools": ({"type": "none"}, {}, []),
+    "of a server": ({"type": "any"}, {"mcp_servers": [{"name": "calendar"}]}, []),
+    "named": ({"type": "tool", "name": "look"}, {"tools": [tool()]}, []),
+    "another name": ({"type": "tool", "name": "gone"}, {"tools": [tool()]}, ["tool_choice.name"]),
+    "behind a toolset": ({"type": "tool", "name": "gone"}, {"tools": [{"type": "browser_toolset_20260801"}]}, []),
+    "added by a message": ({"type": "tool", "name": "late"}, {"tools": [tool()], "messages": [user("?"), ADDED]}, []),
+    "no name": ({"type": "tool"}, {"tools": [tool()]}, []),
+    "no object": ("any", {}, []),
+}
+
+
+@pytest.mark.parametrize(("choice", "other", "paths"), CHOICES.values(), ids=CHOICES.keys())
+def test_a_choice_of_tools_that_are_sent(choice, other, paths):
+    sent = body(user("Hi."), tool_choice=choice) | other
+    assert said(tool_choice_unresolved.check, sent) == [("error", path) for path in paths]
+
+
+def test_tools_have_names_of_their_own():
+    sent = body(user("Hi."), tools=[tool(), tool("other"), tool(), {"type": "mcp_toolset"}, {"type": "mcp_toolset"}])
+    assert said(tool_names_repeated.check, sent) == [("error", "tools.2")]
+    assert said(tool_names_repeated.check, sent | {"tools": [tool(), tool("other"), None, {}, {}]}) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    {"gpt-4o": 1, "gpt-4o-mini-2024-07-18": 1, "gpt-4o-search-preview": 0, "gpt-6": 0, "": 0}.items(),
+)
+def test_web_search_of_chat_models(model, found):
+    sent = {"model": model, "messages": [user("Hi.")], "web_search_options": {}}
+    paths = said(web_search_unsupported.check, sent, format="openai_chat")
+    assert paths == [("error", "web_search_options")] * found
+    sent.pop("web_search_options")
+    assert said(web_search_unsupported.check, sent, format="openai_chat") == []
