@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from turn_cases import assistant, findings, request, result, searched, searching, text, thinking, told, use, user
+from turn_cases import assistant, findings, request, result, searched, searching, text, told, use, user
 
 RULES = (
     "tool_result_missing",
@@ -17,7 +17,6 @@ RULES = (
     "tool_use_duplicate",
     "server_tool_result_missing",
     "server_tool_result_unexpected",
-    "block_misplaced",
 )
 SYSTEM = {"role": "system", "content": [text("Be brief.")]}
 SEARCH = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
@@ -162,16 +161,6 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
     "a result after a summary": (
         (ASK, assistant({"type": "compaction", "content": "They searched."}, searched()), GO_ON), SEARCH, []
     ),
-    # roles
-    "a result in the assistant's turn": (
-        (ASK, assistant(use("toolu_1"), result("toolu_1")), user(result("toolu_1"))),
-        {},
-        ["block-misplaced messages[1]"],
-    ),
-    "a call in the user's turn": ((user(use("toolu_1")),), {}, ["block-misplaced messages[0]"]),
-    "thinking in the user's turn": ((user(thinking()),), {}, ["block-misplaced messages[0]"]),
-    "a search in the user's turn": ((user(searching()),), {}, ["block-misplaced messages[0]"]),
-    "a new block type in the user's turn": ((user({"type": "gesture"}),), {}, []),
     # nothing at all
     "a conversation without tools": ((ASK, assistant("Sunny."), GO_ON), {}, []),
     "no messages": ((), {}, []),
@@ -201,9 +190,6 @@ WORDS = {
     "a result before its search": "messages.1.content.0: unexpected `tool_use_id` found in `web_search_tool_result` "
     "blocks: srvtoolu_1. Each `web_search_tool_result` block must have a corresponding `server_tool_use` block before "
     "it.",
-    "a call in the user's turn": "messages.0: `tool_use` blocks can only be in `assistant` messages",
-    "a result in the assistant's turn": "messages.1: `tool_result` blocks can only be in `user` messages",
-    "thinking in the user's turn": "messages.0.content: thinking blocks may only be in `assistant` messages",
 }
 
 
