@@ -8,11 +8,13 @@ table has no row: rules say nothing then. State: 2026-11.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from convo_replay.exchange import Request
+from convo_replay.validation.findings import Severity
 from convo_replay.validation.models import Model
 
 LEVELS: Final = ("low", "medium", "high", "xhigh", "max")
@@ -113,8 +115,17 @@ def capabilities(model: Model) -> Capabilities | None:
     return _TABLE.get((model.family, model.version))
 
 
+TRANSLATED: Final[Mapping[str, Severity]] = {"openrouter": "warn"}
+"""Of rules about what a model takes: OpenRouter leaves out what it does not, or sends something like it."""
+
+
+def severity_at(request: Request) -> Severity:
+    """How severe it is that a model does not take a parameter."""
+    return TRANSLATED.get(platform(request), "error")
+
+
 def platform(request: Request) -> str:
-    """Whose servers a request goes to: `direct`, `bedrock`, `google`; empty for any other host."""
+    """Whose servers a request goes to: `direct`, `bedrock`, `google`, `openrouter`; empty for any other host."""
     try:
         host = urlsplit(request.url).hostname or ""
     except ValueError:
@@ -123,4 +134,6 @@ def platform(request: Request) -> str:
         return "direct"
     if host.endswith(".amazonaws.com"):
         return "bedrock"
+    if host == "openrouter.ai" or host.endswith(".openrouter.ai"):
+        return "openrouter"
     return "google" if host.endswith("googleapis.com") else ""

@@ -30,6 +30,7 @@ RULE = Rule(
     "compaction_block_misplaced_error_details.py, beta/beta_compaction_block_param.py; platform.claude.com "
     "build-with-claude/compaction-on-demand",
     api_error="`compaction` block must be sent first, in place of the messages it summarizes; remove those messages",
+    needs=frozenset({"compaction"}),
 )
 
 

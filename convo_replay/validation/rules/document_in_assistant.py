@@ -16,6 +16,7 @@ RULE = Rule(
     why="An assistant message of the history holds a `document` block. Models never answer with one; somebody has put "
     "it there, for instance to show a file that the assistant is supposed to have made. Put it into a user message.",
     source="platform.claude.com api/versioning, api/migration-2026-10-21",
+    needs=frozenset({"document"}),
 )
 
 

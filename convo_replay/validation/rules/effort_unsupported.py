@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import LEVELS, capabilities
+from convo_replay.validation.capabilities import LEVELS, TRANSLATED, capabilities, severity_at
 from convo_replay.validation.findings import Finding, Rule
 
 _LEVEL = "This model does not support effort level '{level}'. Supported levels: {levels}."
@@ -27,6 +27,7 @@ RULE = Rule(
     "names, or leave `effort` out.",
     source="platform.claude.com build-with-claude/effort; a recorded 400 of claude-opus-4-6 (pydantic-ai)",
     api_error=_LEVEL.format(level="xhigh", levels="high, low, max, medium"),
+    severities=TRANSLATED,
 )
 
 
@@ -42,4 +43,5 @@ def check(asked: Asked) -> Iterator[Finding]:
         ("output_config", "effort"),
         f"expected {f'one of {levels}' if levels else 'no effort'} for {asked.model.name}, sent {level!r}",
         api_error=_LEVEL.format(level=level, levels=", ".join(sorted(model.efforts))) if levels else _NONE,
+        severity=severity_at(asked.request),
     )

@@ -37,6 +37,7 @@ RULE = Rule(
     source="platform.claude.com build-with-claude/vision; anthropic 2.12.0, types/"
     "image_dimensions_too_large_error_details.py",
     api_error=_TEXT.format(path="messages.N.content.M", many="", n=SIDE),
+    needs=frozenset({"image", "document"}),
 )
 
 

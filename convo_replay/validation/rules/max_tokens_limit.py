@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import capabilities
+from convo_replay.validation.capabilities import TRANSLATED, capabilities, severity_at
 from convo_replay.validation.findings import Finding, Rule
 
 _TEXT = "max_tokens: {n} > {most}, which is the maximum allowed number of output tokens for {model}"
@@ -21,6 +21,7 @@ RULE = Rule(
     "to the model's limit.",
     source="platform.claude.com about-claude/models/overview (2024-2026); the text as quoted in public issues",
     api_error=_TEXT.format(n="N", most="M", model="MODEL"),
+    severities=TRANSLATED,
 )
 
 
@@ -34,4 +35,5 @@ def check(asked: Asked) -> Iterator[Finding]:
             ("max_tokens",),
             f"expected at most {model.output} for {asked.model.name}, sent {sent}",
             api_error=_TEXT.format(n=sent, most=model.output, model=asked.model.name),
+            severity=severity_at(asked.request),
         )

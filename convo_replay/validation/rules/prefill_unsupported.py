@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import capabilities
+from convo_replay.validation.capabilities import TRANSLATED, capabilities, severity_at
 from convo_replay.validation.final_turn import SERVER_USES, final_turn, is_server_result
 from convo_replay.validation.findings import Finding, Rule
 
@@ -26,6 +26,7 @@ RULE = Rule(
     "with `pause_turn` is sent back as it is, which is no prefill.",
     source="platform.claude.com api/errors (prefill not supported), build-with-claude/handling-stop-reasons",
     api_error="This model does not support assistant message prefill. The conversation must end with a user message.",
+    severities=TRANSLATED,
 )
 
 
@@ -47,5 +48,5 @@ def check(asked: Asked) -> Iterator[Finding]:
         f"expected a user message at the end ({asked.model.name} takes no prefill), sent an assistant message "
         f"that ends with `{last}`",
         api_error=RULE.api_error,
-        severity="warn" if paused or model is None else "error",
+        severity="warn" if paused or model is None else severity_at(asked.request),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convo_replay.validation.asked import Asked
+from convo_replay.validation.capabilities import TRANSLATED, severity_at
 from convo_replay.validation.findings import Finding, Rule, value
 
 REMOVED = ("temperature", "top_p", "top_k")
@@ -21,6 +22,7 @@ RULE = Rule(
     source="platform.claude.com api/versioning, api/migration-2026-10-21; the text as quoted in public releases "
     "(MinusPod)",
     api_error="temperature: Extra inputs are not permitted",
+    severities=TRANSLATED,
 )
 
 
@@ -33,4 +35,5 @@ def check(asked: Asked) -> Iterator[Finding]:
                 (name,),
                 f"expected no `{name}` (removed in version 2026-10-21), sent {value(asked.body[name])}",
                 api_error=f"{name}: Extra inputs are not permitted",
+                severity=severity_at(asked.request),
             )

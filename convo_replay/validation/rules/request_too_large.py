@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from convo_replay.exchange import Blob
-from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.capabilities import platform
 from convo_replay.validation.findings import Finding, Rule
@@ -57,16 +56,9 @@ def check(asked: Asked) -> Iterator[Finding]:
 
 def _is_large(message: Message) -> bool:
     """Whether a text, a result or a file of the message is large."""
-    for kind, block in zip(message.types, message.blocks, strict=False):
-        if kind == "text":
-            held = block.get("text")
-        elif kind == "tool_result":
-            held = block.get("content")
-        elif kind in ("image", "document"):
-            held = wire.mapping(block.get("source")).get("data")
-        else:
-            continue
-        if (len(held) if isinstance(held, str) else _characters(held, _LARGE)) >= _LARGE:
+    for block in message.blocks:
+        held = block.get("text") or block.get("content") or block.get("source")
+        if held and (len(held) if isinstance(held, str) else _characters(held, _LARGE)) >= _LARGE:
             return True
     return False
 

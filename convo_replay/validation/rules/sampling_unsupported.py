@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import capabilities
+from convo_replay.validation.capabilities import TRANSLATED, capabilities, severity_at
 from convo_replay.validation.findings import Finding, Rule, value
 from convo_replay.validation.rules.removed_parameter import REMOVED
 
@@ -28,6 +28,7 @@ RULE = Rule(
     source="platform.claude.com about-claude/models/whats-new-claude-4-7, models/haiku-5-5/whats-new-haiku-5-5; texts "
     "as quoted in public issues",
     api_error=_DEPRECATED.format(name="temperature"),
+    severities=TRANSLATED,
 )
 
 
@@ -46,6 +47,7 @@ def check(asked: Asked) -> Iterator[Finding]:
                     (name,),
                     f"expected no `{name}` for {asked.model.name}, sent {value(body[name])}",
                     api_error=_DEPRECATED.format(name=name),
+                    severity=severity_at(asked.request),
                 )
         return
     if model.one_sampling and "temperature" in sent and "top_p" in sent:
@@ -53,10 +55,12 @@ def check(asked: Asked) -> Iterator[Finding]:
             ("top_p",),
             f"expected either `temperature` or `top_p` for {asked.model.name}, sent both",
             api_error="`temperature` and `top_p` cannot both be specified for this model. Please use only one.",
+            severity=severity_at(asked.request),
         )
     if asked.thinking == "enabled" and "temperature" in sent and body["temperature"] != 1:
         yield RULE.found(
             ("temperature",),
             f"expected `temperature` 1 or none (thinking is enabled), sent {value(body['temperature'])}",
             api_error="`temperature` may only be set to 1 when thinking is enabled.",
+            severity=severity_at(asked.request),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import capabilities
+from convo_replay.validation.capabilities import TRANSLATED, capabilities, severity_at
 from convo_replay.validation.final_turn import is_server_result
 from convo_replay.validation.findings import Finding, Rule
 from convo_replay.validation.messages import Message
@@ -31,6 +31,8 @@ RULE = Rule(
     source="platform.claude.com build-with-claude/mid-conversation-system-messages; texts as quoted in public issues "
     "(litellm, 9router)",
     api_error="messages.0: use the top-level 'system' parameter for the initial system prompt",
+    severities=TRANSLATED,
+    needs=frozenset({"system"}),
 )
 
 
@@ -53,6 +55,7 @@ def check(asked: Asked) -> Iterator[Finding]:
                 ("messages", start),
                 f"expected no message of role `system` ({asked.model.name} does not know it), sent one",
                 api_error="role 'system' is not supported on this model",
+                severity=severity_at(asked.request),
             )
         elif any(not _sets_effort_only(message) for message in messages[start:at]):
             yield from _placed(messages, start, at)

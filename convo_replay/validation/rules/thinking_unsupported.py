@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import Capabilities, capabilities
+from convo_replay.validation.capabilities import TRANSLATED, Capabilities, capabilities, severity_at
 from convo_replay.validation.findings import Finding, Rule
 
 _ADAPTIVE = 'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
@@ -30,6 +30,7 @@ RULE = Rule(
     source="platform.claude.com build-with-claude/thinking-troubleshooting (table by model), api/errors, "
     "models/sonnet-5-5/whats-new-sonnet-5-5",
     api_error=f'"thinking.type.enabled" is not supported for this model. {_ADAPTIVE}',
+    severities=TRANSLATED,
 )
 
 
@@ -45,7 +46,7 @@ def check(asked: Asked) -> Iterator[Finding]:
             where,
             f'expected thinking "adaptive" ({name} takes no budget), sent "enabled"',
             api_error=RULE.api_error,
-            severity="warn" if model is None else "error",
+            severity="warn" if model is None else severity_at(asked.request),
         )
     elif model is None:
         return
@@ -54,6 +55,7 @@ def check(asked: Asked) -> Iterator[Finding]:
             where,
             f'expected thinking "enabled" with a budget, or none ({name} knows no adaptive thinking), sent "adaptive"',
             api_error="adaptive thinking is not supported on this model",
+            severity=severity_at(asked.request),
         )
     elif kind == "disabled":
         yield from _disabled(asked, model)
@@ -87,7 +89,12 @@ def _disabled(asked: Asked, model: Capabilities) -> Iterator[Finding]:
     else:
         text += _ADAPTIVE
     sent = f'"disabled" with effort "{effort}"' if model.off == "to_high" else '"disabled"'
-    yield RULE.found(("thinking", "type"), f"expected {instead} for {asked.model.name}, sent {sent}", api_error=text)
+    yield RULE.found(
+        ("thinking", "type"),
+        f"expected {instead} for {asked.model.name}, sent {sent}",
+        api_error=text,
+        severity=severity_at(asked.request),
+    )
 
 
 def _between_tools(asked: Asked, model: Capabilities) -> Iterator[Finding]:
@@ -96,6 +103,7 @@ def _between_tools(asked: Asked, model: Capabilities) -> Iterator[Finding]:
             ("thinking", "type"),
             f'expected thinking "adaptive", or none ({asked.model.name} does not know "between_tools")',
             api_error='"thinking.type.between_tools" is not supported for this model.',
+            severity=severity_at(asked.request),
         )
     elif (effort := _effort(asked)) in _HIGH_AT_MOST:
         yield RULE.found(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.capabilities import capabilities
+from convo_replay.validation.capabilities import TRANSLATED, capabilities, severity_at
 from convo_replay.validation.findings import Finding, Rule
 from convo_replay.validation.rules.tool_choice_with_thinking import FORCED
 
@@ -26,6 +26,7 @@ RULE = Rule(
     source="platform.claude.com api/errors, models/opus-5-5/whats-new-opus-5-5, "
     "models/sonnet-5-5/whats-new-sonnet-5-5, models/fable-5-2/whats-new-fable-5-2",
     api_error='tool_choice: type "tool" and "any" are not supported for this model.',
+    severities=TRANSLATED,
 )
 
 
@@ -39,4 +40,5 @@ def check(asked: Asked) -> Iterator[Finding]:
             ("tool_choice",),
             f'expected `tool_choice` "auto" or "none" ({asked.model.name} takes no other), sent "{choice}"',
             api_error=RULE.api_error,
+            severity=severity_at(asked.request),
         )

@@ -31,6 +31,7 @@ RULE = Rule(
     source="anthropic 2.12.0, types/tool_reference_unresolved_error_details.py; platform.claude.com build-with-claude/"
     "mid-conversation-system-messages; anthropics/claude-code issues (the text)",
     api_error=_FOUND.format(name="NAME"),
+    needs=frozenset({"tool_search_tool_result", "tool_reference", "system"}),
 )
 
 

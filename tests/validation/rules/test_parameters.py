@@ -9,13 +9,18 @@ import pytest
 from convo_replay.validation.rules import (
     effort_unsupported,
     max_tokens_limit,
+    prefill_unsupported,
     removed_parameter,
     sampling_unsupported,
+    system_misplaced,
+    thinking_unsupported,
     tool_choice_unresolved,
+    tool_choice_unsupported,
     tool_names_repeated,
+    tool_type_unsupported,
     web_search_unsupported,
 )
-from rule_cases import BEDROCK, NEW, OLD, body, errors, said, system, tool, user
+from rule_cases import BEDROCK, DIRECT, NEW, OLD, VERTEX, assistant, body, errors, said, system, tool, user
 
 ALL = {"temperature": 1.0, "top_p": 0.9, "top_k": 5}
 
@@ -153,3 +158,41 @@ def test_web_search_of_chat_models(model, found):
     assert paths == [("error", "web_search_options")] * found
     sent.pop("web_search_options")
     assert said(web_search_unsupported.check, sent, format="openai_chat") == []
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "found"),
+    [
+        ("claude-opus-5-5", DIRECT, 1),
+        ("claude-fable-5-2", VERTEX, 1),
+        ("claude-opus-5-5", BEDROCK, 0),
+        ("claude-opus-5-5", "https://gateway.example/v1/messages", 0),
+        ("claude-opus-5", DIRECT, 0),
+        ("claude-fable-5-1", DIRECT, 0),
+    ],
+)
+def test_earlier_computer_tools(model, url, found):
+    old = {"type": "computer_20251124", "name": "computer"}
+    sent = body(user("Hi."), model=model, tools=[tool(), old, {"type": "computer_toolset_20260801"}, None])
+    assert said(tool_type_unsupported.check, sent, url=url) == [("error", "tools.1")] * found
+
+
+PASSED_ON = {
+    effort_unsupported: {"model": "anthropic/claude-opus-4.6", "output_config": {"effort": "xhigh"}},
+    max_tokens_limit: {"model": "anthropic/claude-opus-4.1", "max_tokens": 64_000},
+    prefill_unsupported: {"model": "anthropic/claude-opus-4.6", "messages": [user("Hi."), assistant("The")]},
+    removed_parameter: {"temperature": 0.5},
+    sampling_unsupported: {"model": "anthropic/claude-opus-4.7", "temperature": 0.5, "anthropic_version": OLD},
+    system_misplaced: {"model": "anthropic/claude-opus-4.6", "messages": [user("Hi."), ADDED]},
+    thinking_unsupported: {"model": "anthropic/claude-opus-4.7", "thinking": {"type": "enabled"}},
+    tool_choice_unsupported: {"model": "anthropic/claude-opus-5.5", "tool_choice": {"type": "any"}},
+}
+
+
+@pytest.mark.parametrize("rule", PASSED_ON, ids=lambda rule: rule.RULE.name)
+def test_what_a_gateway_leaves_out_for_a_model_is_a_warning(rule):
+    sent = body(user("Hi."), model="anthropic/claude-sonnet-4.5") | PASSED_ON[rule]
+    version = "" if "anthropic_version" in sent else NEW
+    for url, severity in ((DIRECT, "error"), ("https://openrouter.ai/api/v1/messages", "warn")):
+        assert {each for each, _ in said(rule.check, sent, url=url, version=version)} == {severity}
+    assert rule.RULE.severities == {"openrouter": "warn"}
