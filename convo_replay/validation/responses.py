@@ -7,7 +7,6 @@ where an SDK stays silent about it.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,10 +70,9 @@ def read(exchange: Exchange, asked: Asked) -> Read:
         reply = provider.reply(exchange)
         _read_document(body, asked, told, whole)
     if reply.tool_uses and reply.error is None and not told.has(rules.TOOL_JSON):
-        with contextlib.suppress(ImportError):
-            from convo_replay.validation import tool_inputs
+        from convo_replay.validation import tool_inputs
 
-            told.add(tool_inputs.check(reply, asked))
+        told.add(tool_inputs.check(reply, asked))
     return Read(told.findings, reply)
 
 
@@ -101,7 +99,7 @@ def _read_events(
     grammar(asked, told, whole=whole).walk(events)
     from convo_replay.validation import schema
 
-    datas = [data if data.__class__ is dict else None for _, _, data in events]
+    datas = [data if data.__class__ is dict and not data.get("error") else None for _, _, data in events]
     told.add(schema.event_findings(asked.format, datas, beta=asked.beta))
     # A provider of another package puts its answers together itself.
     own = isinstance(provider, anthropic.Anthropic | openai_chat.OpenAIChat)

@@ -142,7 +142,7 @@ DUPLICATE: Final = _rule(
 AFTER_END: Final = _rule(
     "stream-after-end",
     "§4.4 51",
-    "nothing follows message_stop (chat completions: [DONE])",
+    "nothing follows message_stop (chat completions: [DONE]; in a choice, finish_reason)",
     "openai stops reading at [DONE], so what follows is lost; anthropic reads on, and trouble after the end becomes an "
     "exception though the answer was whole.",
 )

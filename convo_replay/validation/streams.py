@@ -48,8 +48,11 @@ class Told:
             )
 
     def add(self, findings: Iterable[Finding]) -> None:
-        """Adds what others found, where the profile knows better with its severity."""
+        """Adds what others found where nothing is told of yet, where the profile knows better with its severity."""
+        places = {known.where for known in self.findings}
         for finding in findings:
+            if finding.where in places and finding.where:
+                continue
             severity = self._severities.get(finding.rule)
             self.findings.append(finding if severity is None else replace(finding, severity=severity))
 
@@ -91,7 +94,10 @@ class Reading:
         raise NotImplementedError
 
     def misplaced(self, at: int, symbol: str, data: dict[str, Any]) -> str:
-        """Tells of an event that its state does not allow, and says in which state the walk goes on."""
+        """Tells of an event that its state does not allow, and says in which state the walk goes on.
+
+        Empty where it goes on as if the event had not been.
+        """
         raise NotImplementedError
 
     def finish(self, events: int) -> None:
@@ -112,6 +118,8 @@ class Reading:
             following = allowed.get(symbol)
             if following is None:
                 following = self.misplaced(at, symbol, data)
+                if not following:
+                    continue
             look = looks.get(symbol)
             if look is not None:
                 following = look(self, at, data) or following

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from convo_replay.providers import wire
 from convo_replay.validation import stream_rules as rules
 from convo_replay.validation.asked import Asked
-from convo_replay.validation.findings import Severity, value
+from convo_replay.validation.findings import Rule, Severity, value
 from convo_replay.validation.streams import Look, Reading, Told
 
 TABLE: Final[Mapping[str, Mapping[str, str]]] = {
@@ -90,11 +90,12 @@ _EAGER: Final = "fine-grained-tool-streaming"
 
 
 class _Block:
-    """A block while it is streamed. `kind` is `None` where nothing is known about it."""
+    """A block while it is streamed; `at` is the event that started it."""
 
-    __slots__ = ("fits", "json", "name", "signed", "start", "type")
+    __slots__ = ("at", "fits", "json", "name", "signed", "start", "type")
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, Any], at: int = -1) -> None:
+        self.at = at
         self.start = start
         self.type = wire.string(start.get("type"))
         self.name = wire.string(start.get("name"))
@@ -128,6 +129,8 @@ class AnthropicStream(Reading):
         """What is judged when it is known why the model stopped: event, index, block, joined JSON."""
         self.unsigned: list[tuple[int, int]] = []
         self.unnamed: list[int] = []
+        self.late = False
+        """Whether something after the end was told of."""
         self.errored = False
         """Whether an error came that clients do not notice: the end that is missing is its work."""
         self.last_delta = 0
@@ -193,16 +196,14 @@ class AnthropicStream(Reading):
         state, where = self.state, ("events", at)
         index = data.get("index")
         if state == "failed":
-            self.tell(rules.AFTER_END, where, f"expected nothing after an error, got {symbol}")
-            return "failed"
+            return self._late(at, rules.AFTER_END, f"expected nothing after an error, got {symbol}")
         if symbol == "message_start" and state != "start":
             self.tell(rules.DUPLICATE, where, "expected one message_start, got another one")
             self._begin()
             return "message"
         if state == "ended":
             rule = rules.DUPLICATE if symbol == "message_stop" else rules.AFTER_END
-            self.tell(rule, where, f"expected nothing after message_stop, got {symbol}")
-            return "ended"
+            return self._late(at, rule, f"expected nothing after message_stop, got {symbol}")
         if symbol in ("content_block_delta", "content_block_stop") and index.__class__ is int:
             if state != "start" and index in self.left:
                 return state
@@ -225,6 +226,13 @@ class AnthropicStream(Reading):
         if index.__class__ is int:
             self.left.add(index)
         return "closing"
+
+    def _late(self, at: int, rule: Rule, message: str) -> str:
+        """The first event after the end; it tells of all that follow."""
+        if not self.late:
+            self.late = True
+            self.tell(rule, ("events", at), message)
+        return ""
 
     def _after_stop(self, at: int, symbol: str, index: int) -> str:
         if symbol == "content_block_stop":
@@ -258,10 +266,10 @@ class AnthropicStream(Reading):
         self.index, self.next = None, 0
         self.reported, self.stop_reason = {}, None
 
-    def _open(self, index: Any, start: Mapping[str, Any]) -> None:
-        self.block = _Block(start)
-        self.index = index
-        if index.__class__ is int:
+    def _open(self, index: Any, start: Mapping[str, Any], at: int = -1) -> None:
+        self.block = _Block(start, at)
+        self.index = index if index.__class__ is int else None
+        if self.index is not None:
             self.blocks[index] = self.block
             self.stopped.discard(index)
             self.next = max(self.next, index + 1)
@@ -292,15 +300,18 @@ class AnthropicStream(Reading):
                 self.tell(rules.INDEX, ("events", at, "index"), f"expected index {self.next}, got {index}")
             elif self.index != index:
                 self.tell(rules.DUPLICATE, ("events", at), f"expected index {self.next}, got block {index} again")
-        self._open(index, start)
+        self._open(index, start, at)
         kind = BLOCKS.get(self.block.type)
         for key, empty in kind.empty.items() if kind is not None else ():
-            if start.get(key) and start[key] != empty:
-                self.tell(
-                    rules.BLOCK_START,
-                    ("events", at, "content_block", key),
-                    f"expected {value(empty)} at the start of a {self.block.type} block, got {value(start[key])}",
-                )
+            if start.get(key) and key != "input":
+                self._not_empty(self.block, key, empty)
+
+    def _not_empty(self, block: _Block, key: str, empty: Any) -> None:
+        self.tell(
+            rules.BLOCK_START,
+            ("events", block.at, "content_block", key),
+            f"expected {value(empty)} at the start of a {block.type} block, got {value(block.start[key])}",
+        )
 
     def block_delta(self, at: int, data: dict[str, Any]) -> None:
         index = data.get("index")
@@ -357,6 +368,7 @@ class AnthropicStream(Reading):
         elif index in self.stopped and index not in self.left:
             self.tell(rules.ORDER, ("events", at), f"expected no delta for block {index} after its stop, got one")
             self.left.add(index)
+            return _Block({})
         return block
 
     def block_stop(self, at: int, data: dict[str, Any]) -> str | None:
@@ -373,8 +385,11 @@ class AnthropicStream(Reading):
             self.stopped.add(index)
         if block.json:
             joined = "".join(block.json)
-            if joined.strip() and not isinstance(wire.parse(joined), dict):
-                self.later.append((at, index if index is not None else -1, block, joined))
+            if joined.strip():
+                if not isinstance(wire.parse(joined), dict):
+                    self.later.append((at, index if index is not None else -1, block, joined))
+                if block.start.get("input"):  # one that no fragment follows is whole
+                    self._not_empty(block, "input", {})
         if block.type == "thinking" and not block.signed:
             self.unsigned.append((at, index if index is not None else -1))
         if index == self.index:

@@ -33,6 +33,8 @@ CHOICES: Final[Mapping[str, Mapping[str, str]]] = {
 """The same for one choice. A delta may be several of these at once, in this order."""
 
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+_ANSWER: Final = ("content", "refusal", "tool_calls", "function_call", "reasoning_content", "reasoning")
+"""Keys of a delta that are lost where they come too late; others (annotations, filters) may come at any time."""
 _CUT: Final = frozenset({"length", "content_filter", "error"})
 """Finish reasons of an answer that may be cut in the middle of a call."""
 
@@ -76,6 +78,9 @@ class ChatStream(Reading):
         self.model: Any = None
         self.changed: set[str] = set()
         self.counted = False
+        self.failed = False
+        self.late = False
+        """Whether something after the end was told of."""
 
     def symbol(self, at: int, name: str | None, data: dict[str, Any]) -> str:
         choices = data.get("choices")
@@ -105,15 +110,15 @@ class ChatStream(Reading):
     def misplaced(self, at: int, symbol: str, data: dict[str, Any]) -> str:  # noqa: ARG002  # order is all there is
         where = ("events", at)
         if self.state == "ended":
-            rule = rules.DUPLICATE if symbol == "done" else rules.AFTER_END
-            self.tell(
-                rule, where, f"expected nothing after [DONE], got {'[DONE] again' if symbol == 'done' else symbol}"
-            )
-            return "ended"
+            if not self.late:
+                self.late = True
+                rule, got = (rules.DUPLICATE, "[DONE] again") if symbol == "done" else (rules.AFTER_END, symbol)
+                self.tell(rule, where, f"expected nothing after [DONE], got {got}")
+            return ""
         if self.state == "counted":
             severity: Severity = "warn" if symbol == "chunk" else "info"
             self.tell(rules.ORDER, where, f"expected [DONE] after the usage chunk, got {symbol}", severity)
-            return "counted"
+            return "chunks"
         return "failed"
 
     def chunk(self, at: int, data: dict[str, Any]) -> None:
@@ -121,8 +126,6 @@ class ChatStream(Reading):
             self._identity(at, data)
         if data.get("usage"):
             self.counted = True
-        if self.state == "ended":
-            return
         for nth, part in enumerate(data["choices"]):
             if part.__class__ is not dict:
                 continue
@@ -168,10 +171,12 @@ class ChatStream(Reading):
                 self.tell(rules.ROLE_MISSING, where, "expected the role in the first delta, got none")
             choice.state = CHOICES["start"]["role"]
             return
-        late = [key for key, part in delta.items() if key != "role" and part not in _EMPTY]
+        late = [key for key in _ANSWER if delta.get(key) not in _EMPTY]
         if late and not choice.told:
             choice.told = True
-            self.tell(rules.ORDER, where, f"expected nothing after finish_reason {value(choice.finish)}, got {late[0]}")
+            self.tell(
+                rules.AFTER_END, where, f"expected nothing after finish_reason {value(choice.finish)}, got {late[0]}"
+            )
 
     def _finish(self, at: int, nth: int, choice: _Choice, finish: str) -> None:
         following = CHOICES[choice.state].get("finish")
@@ -232,7 +237,8 @@ class ChatStream(Reading):
         self._identity(at, data)
 
     def error(self, at: int, data: dict[str, Any]) -> None:
-        if data and self.state != "ended":
+        self.failed = True
+        if data:
             said = data.get("error") or data
             self.tell(rules.ERROR, ("events", at), f"expected the answer to end, got the error {value(said)}")
 
@@ -240,7 +246,7 @@ class ChatStream(Reading):
 
     def finish(self, events: int) -> None:
         unfinished = [index for index, choice in self.choices.items() if choice.state != "finished"]
-        failed = self.state == "failed" or self.damaged
+        failed = self.failed or self.damaged
         if self.state in ("chunks", "counted") and self.whole:
             # An answer without its end is cut, whoever sent it.
             cut = bool(unfinished) or not self.choices
