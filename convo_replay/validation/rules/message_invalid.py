@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
@@ -64,8 +65,7 @@ def _assistant(asked: Asked, index: int, message: Message) -> Iterator[Finding]:
     elif (
         sent.get("content") is None
         and not any(sent.get(key) is not None for key in _STANDS_IN)
-        # What a gateway knows besides (`reasoning_content`, `reasoning_details`, `images`) may be content, too.
-        and _OWN.issuperset(sent)
+        and not any(_is_content(key, sent) for key in sent)
     ):
         yield RULE.found(
             ("messages", index, "content"),
@@ -73,6 +73,11 @@ def _assistant(asked: Asked, index: int, message: Message) -> Iterator[Finding]:
             f"{'null' if 'content' in sent else 'none'}",
             api_error=RULE.api_error,
         )
+
+
+def _is_content(key: str, sent: Mapping[str, Any]) -> bool:
+    """Whether a field that gateways know besides may be content: `images`, or reasoning beside a null."""
+    return key not in _OWN and ("content" in sent or not key.startswith("reasoning"))
 
 
 def _no_text(asked: Asked, index: int, message: Message) -> Finding:

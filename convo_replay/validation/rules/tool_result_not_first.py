@@ -29,9 +29,10 @@ def check(asked: Asked) -> Iterator[Finding]:
         if given.before is None or not given.late:
             continue
         place, at, kind = given.before
+        counted = not tool_loop.compares_ids(asked)
         where = shown(("messages", place, "content", at))
         for index, message in enumerate(span.messages, span.start):
-            late = [ident for _, ident in message.uses if ident in given.late]
+            late = [ident for _, ident in message.uses if ident in given.late or (counted and ident not in given.first)]
             if late:
                 yield RULE.found(
                     ("messages", index),

@@ -55,6 +55,10 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
     "null content beside calls": ((ASK, ONE, tool("call_1")), {}, []),
     "empty content": ((ASK, said("assistant", "")), {}, []),
     "null content beside reasoning": ((ASK, said("assistant", None, reasoning_details=[])), {}, []),
+    "no content beside reasoning": (
+        (ASK, NAMELESS | {"reasoning_content": "Hm."}), {}, ["message-invalid messages[1].content"]
+    ),
+    "no content beside images": ((ASK, NAMELESS | {"images": []}), {}, []),
     "a tool's new kind of part": ((ASK, ONE, tool("call_1", [{"type": "hologram"}])), {}, []),
     "a tool's text parts": ((ASK, ONE, tool("call_1", [{"type": "text", "text": "18"}])), {}, []),
     "a tool's image": (

@@ -70,6 +70,15 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         {},
         ["tool-result-missing messages[1]", "tool-result-not-first messages[1]"],
     ),
+    "late, and ids were counted": (
+        (ASK, ONE, user("Here:", result("toolu_9"))),
+        {"model": "claude-3-opus-20240229"},
+        [
+            "tool-result-missing messages[1]",
+            "tool-result-not-first messages[1]",
+            "tool-result-unexpected messages[2].content[1]",
+        ],
+    ),
     # A4
     "another id": (
         (ASK, ONE, user(result("toolu_9"))),
@@ -89,6 +98,10 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         ["tool-result-unexpected messages[4].content[1]"],
     ),
     "an id that is no string": ((ASK, assistant(use(7)), user(result(7))), {}, []),
+    "a result after a system message alone": (
+        (SYSTEM, user(result("toolu_1"))), {}, ["tool-result-unexpected messages[1].content[0]"]
+    ),
+    "a result after a role nobody knows": (({"role": "robot", "content": "?"}, user(result("toolu_1"))), {}, []),
     # duplicates
     "one result twice": (
         (ASK, ONE, user(result("toolu_1"), result("toolu_1"))), {}, ["tool-result-duplicate messages[2].content[1]"]
@@ -158,6 +171,10 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         SEARCH,
         ["server-tool-result-unexpected messages[1].content[0]"],
     ),
+    "a search's result with a number as id": (
+        (ASK, assistant({"type": "web_search_tool_result", "tool_use_id": 7})), SEARCH, []
+    ),
+    "a search with a number as id": ((ASK, assistant({"type": "server_tool_use", "id": 7}), GO_ON), SEARCH, []),
     "a result after a summary": (
         (ASK, assistant({"type": "compaction", "content": "They searched."}, searched()), GO_ON), SEARCH, []
     ),
@@ -234,6 +251,11 @@ def test_an_api_that_counts_results_is_content_with_as_many():
     assert [found.severity for found in too_few] == ["error"]
     dated = findings(request(ASK, ONE, user(result("toolu_9")), on="2024-06-12"), *RULES)
     assert {found.severity for found in dated} == {"warn"}
+
+
+def test_ids_are_compared_where_nothing_says_otherwise():
+    found = findings(request(ASK, ONE, user(result("toolu_9"))), *RULES)
+    assert [each.severity for each in found] == ["error", "error"]
 
 
 def test_what_an_earlier_request_had_is_not_told_again():
