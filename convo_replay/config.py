@@ -37,6 +37,9 @@ class Config(BaseModel):
         ignore: hosts never claimed (one's own server under test).
         passthrough: hosts that may be reached although a cassette replays.
         before_record: callables `Exchange -> Exchange | None`, on the redacted form.
+        validate: what a turn that the API would reject means: `error warn off`. The attribute is
+            `validate_`, because pydantic has a method of that name.
+        ignore_rules: names of rules that say nothing (`convo-replay check --rules` lists them).
         max_requests: live requests that a session may make.
     """
 
@@ -55,6 +58,8 @@ class Config(BaseModel):
     ignore: tuple[Host, ...] = ()
     passthrough: tuple[Host, ...] = ()
     before_record: tuple[Callable[..., Any], ...] = ()
+    validate_: Literal["error", "warn", "off"] = Field(default="error", alias="validate")
+    ignore_rules: tuple[str, ...] = ()
     max_requests: int = Field(default=200, ge=0)
     cassette_dir: Path | None = None
 
@@ -70,9 +75,31 @@ class Config(BaseModel):
         # YAML and ini readers turn `on` and `off` into booleans; so do people.
         return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
+    @field_validator("validate_", mode="before")
+    @classmethod
+    def _validate_word(cls, value: Any) -> Any:
+        return {True: "error", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("ignore_rules")
+    @classmethod
+    def _known_rules(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value:
+            from convo_replay.validation.catalogue import unknown
+
+            problem = unknown(value)
+            if problem:
+                raise ValueError(problem)
+        return value
+
+    def said(self) -> dict[str, Any]:
+        """What was given, under the names that users write."""
+        fields = type(self).model_fields
+        return {fields[name].alias or name: getattr(self, name) for name in self.model_fields_set}
+
     @field_validator(
-        "match_on", "normalize", "secrets", "keep", "intercept", "ignore", "passthrough", "before_record", mode="before"
-    )
+        "match_on", "normalize", "secrets", "keep", "intercept", "ignore", "passthrough", "before_record",
+        "ignore_rules", mode="before",
+    )  # fmt: skip
     @classmethod
     def _one_is_a_list_of_one(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) or callable(value) or isinstance(value, re.Pattern) else value
@@ -109,6 +136,10 @@ class Config(BaseModel):
         return value
 
 
+SETTINGS: tuple[str, ...] = tuple(sorted(field.alias or name for name, field in Config.model_fields.items()))
+"""The names of all settings."""
+
+
 def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
     """One `Config` of layers, the weakest first; each is `(where it was said, its settings)`.
 
@@ -122,7 +153,7 @@ def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
         if layer is None:
             continue
         if isinstance(layer, Config):
-            given: Mapping[str, Any] = {name: getattr(layer, name) for name in layer.model_fields_set}
+            given: Mapping[str, Any] = layer.said()
         elif isinstance(layer, Mapping):
             given = layer
         else:
@@ -155,6 +186,8 @@ _EXPECTED = {
     "max_requests": "a number of at least 0",
     "unplayed": "one of error warn ignore",
     "record": "one of " + " ".join(RECORD_MODES),
+    "validate": "one of error warn off",
+    "ignore_rules": "names of rules",
     "cassette_dir": "a directory",
 } | dict.fromkeys(("intercept", "ignore", "passthrough"), "hosts, host:port, or callables Request -> bool")
 
@@ -163,7 +196,7 @@ def _explain(problem: Any, said_in: Mapping[str, str]) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else ""
     where = said_in.get(name, "settings")
     if problem["type"] == "extra_forbidden":
-        return f"{where}: there is no setting {name!r}; there are {', '.join(sorted(Config.model_fields))}"
+        return f"{where}: there is no setting {name!r}; there are {', '.join(SETTINGS)}"
     if problem["type"] == "value_error":
         return f"{where}: {name}: {problem['ctx']['error']}"
     came = "" if name == "secrets" else f", got {problem['input']!r}"

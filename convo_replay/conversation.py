@@ -12,6 +12,7 @@ import functools
 import hashlib
 import shlex
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextvars import Token
 from dataclasses import replace
@@ -23,7 +24,7 @@ from convo_replay import errors, keeping, nesting, sources, standins
 from convo_replay.body_reader import BodyReader
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
-from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure
+from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn
 from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Head, Json, Request, Steps
 from convo_replay.explaining import explain
 from convo_replay.matching import Fingerprints
@@ -32,10 +33,12 @@ from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
 from convo_replay.sources import Filters, Load
 from convo_replay.sse import split
-from convo_replay.turns import Turn, turns, usage
+from convo_replay.turns import Grouper, Turn, turns, usage
 
 if TYPE_CHECKING:
     from convo_replay.providers.reply import Usage
+    from convo_replay.validating import Validation
+    from convo_replay.validation.findings import Finding
 
 
 class Budget:
@@ -115,6 +118,9 @@ class Conversation:
         self._token: Token[Conversation | None] | None = None
         self._player: Player | None = None
         self._redactor: Redactor | None = None
+        self._validation: Validation | None = None
+        self._played_at: dict[int, deque[int]] = {}
+        """Where an exchange that is being played stands in `_finished`, by its identity."""
         self._fingerprints = Fingerprints(config.match_on, config.normalize)
         self._finished: list[Exchange | None] = []
         self._in_flight: dict[int, Call] = {}
@@ -159,6 +165,19 @@ class Conversation:
     def usage(self) -> Usage:
         """Tokens of all turns so far, live or replayed."""
         return usage(self.turns)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What validation has found so far, in the requests and in the answers that were read to their end."""
+        with self.lock:
+            if self._validation is None or not self._validation.findings:
+                return []
+            grouper, numbers = Grouper(), {}
+            for slot, exchange in enumerate(self._finished):
+                turn = None if exchange is None else grouper.add(self.shown(exchange))
+                numbers[slot] = turn.index if turn else None
+            next_turn = len(grouper.turns)
+            return [replace(one, turn=numbers.get(one.exchange or 0, next_turn)) for one in self._validation.findings]
 
     # --- opening and closing -----------------------------------------------------------------------
 
@@ -418,10 +437,16 @@ class Conversation:
             sent = self.filters.request(request) or request
         redacted = self._redacted(sent)
         decision = self._player.decide(redacted, sent)
-        if isinstance(decision, Refuse):
-            return self.fail(CassetteMiss, self._miss_text(redacted, decision))
         slot = len(self._finished)
+        if isinstance(decision, Refuse):
+            return self._refused(redacted, decision, slot)
+        validation = self._validating()
         if isinstance(decision, Play):
+            if validation is not None:
+                errors_ = validation.played(redacted, decision.exchange, slot)
+                if errors_:
+                    return self.fail(InvalidTurn, self._invalid_text(redacted, errors_))
+                self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
             return decision
         if not self.budget.take():
@@ -430,7 +455,35 @@ class Conversation:
         self._finished.append(None)
         call = Call(self, slot, request)
         self._in_flight[slot] = call
+        if validation is not None:
+            validation.sent(redacted, slot, call.recorded[:10])
         return call
+
+    def _refused(self, redacted: Request, decision: Refuse, slot: int) -> ConvoFailure:
+        """What is raised for a request that nothing answers: why the API would reject it, or else what differs."""
+        validation = self._validating()
+        if validation is not None:
+            assert self._player is not None
+            until = decision.index + 1 if decision.index is not None else 0
+            before = [self.shown(one) for one in self._player.exchanges[:until]]
+            errors_ = validation.refused(redacted, slot, before)
+            if errors_:
+                return self.fail(InvalidTurn, self._invalid_text(redacted, errors_, decision))
+        return self.fail(CassetteMiss, self._miss_text(redacted, decision))
+
+    def _validating(self) -> Validation | None:
+        if self._validation is None and self.config.validate_ != "off":
+            from convo_replay.validating import Validation
+
+            self._validation = Validation(self.config.validate_, self.config.ignore_rules)
+        return self._validation
+
+    def read(self, exchange: Exchange) -> None:
+        """A client has read an exchange that was played to its end."""
+        with self.lock:
+            slots = self._played_at.get(id(exchange))
+            if slots and self._validation is not None:
+                self._validation.read(self.shown(exchange), slots.popleft())
 
     def outside(self, scheme: str, host: str, port: int | None, url: str | None) -> ConvoFailure | None:
         """What the guard is told about a connection that is not ours: a failure to raise, or to let it pass."""
@@ -464,6 +517,10 @@ class Conversation:
         self._recorded[call.slot] = exchange
         if len(self._recorded) == 1:
             self._redacted_at = self._redactor.generation
+        if self._validation is not None:
+            errors_ = self._validation.answered(exchange, call.slot)
+            if errors_:  # of a request that a gateway took: said now that its answer is there
+                self.fail(InvalidTurn, self._invalid_text(exchange.request, errors_))
 
     def dropped(self, call: Call) -> None:
         """A call turned out not to be one (the conversation's lock is held)."""
@@ -509,19 +566,25 @@ class Conversation:
             return f"pytest {shlex.quote(self.owner)} --convo-record=rewrite"
         return f'use_cassette("{self._shown}", record="rewrite")'
 
-    def _miss_text(self, sent: Request, refusal: Refuse) -> str:
+    def _named(self, sent: Request) -> str:
+        """A request that is about to be answered, as messages call it."""
         number = len(turns([*self.exchanges, Exchange(sent, (Head(200), End()))])) - 1
         provider = find(sent)
         is_turn = provider is not None and provider.generates(sent)
-        differences = []
-        if refusal.nearest is not None and not refusal.played:
-            differences = explain(self.shown(refusal.nearest).request, sent, self._fingerprints)
+        return f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}"
+
+    def _differences(self, sent: Request, refusal: Refuse) -> list[str]:
+        if refusal.nearest is None or refusal.played:
+            return []
+        return [str(each) for each in explain(self.shown(refusal.nearest).request, sent, self._fingerprints)]
+
+    def _miss_text(self, sent: Request, refusal: Refuse) -> str:
         assert self._player is not None
         rerecord = self.rerecord
         if self.save_path != self.cassette_path:  # one of vcrpy's stays as it is
             rerecord = "new_episodes".join(rerecord.rsplit("rewrite", 1))
         return errors.miss(
-            what=f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}",
+            what=self._named(sent),
             line=f"{sent.method} {_without_query(sent.url)}",
             cassette=self._shown,
             exists=self.cassette_path is not None and self.cassette_path.exists(),
@@ -529,10 +592,51 @@ class Conversation:
             exchanges=len(self._player.exchanges),
             nearest=self._nearest_name(refusal),
             played=refusal.played,
-            differences=[str(difference) for difference in differences],
+            differences=self._differences(sent, refusal),
             rerecord=rerecord,
             repeats=self.repeats_setting,
         )
+
+    def _invalid_text(self, sent: Request, broken: Sequence[Finding], refusal: Refuse | None = None) -> str:
+        from convo_replay.reporting.findings import invalid_turn
+
+        return invalid_turn(
+            self._named(sent),
+            f"{sent.method} {_without_query(sent.url)}",
+            broken,
+            nearest=self._nearest_name(refusal) if refusal else "",
+            differences=self._differences(sent, refusal) if refusal else (),
+            cassette=self._shown if self.cassette_path else None,
+            mode=self.record,
+            rerecord=self.rerecord if self.record != "live" else "",
+            accepted="" if refusal else _address(sent.url)[0],
+        )
+
+    def broken_answers(self) -> ConvoFailure | None:
+        """What is wrong with the answers that were read, as one failure to be raised when the test is over."""
+        found = [one for one in self.findings if one.side == "response" and one.severity == "error"]
+        if not found:
+            return None
+        from convo_replay.reporting.findings import broken_answer
+
+        first = [one for one in found if one.exchange == found[0].exchange]
+        request = self._finished[first[0].exchange or 0]
+        others = list(dict.fromkeys(f"turns[{one.turn}]" for one in found if one.exchange != first[0].exchange))
+        text = broken_answer(
+            f"turns[{first[0].turn}]",
+            f"{request.request.method} {_without_query(request.request.url)}" if request else "",
+            first,
+            cassette=self._shown if self.cassette_path else None,
+            mode=self.record,
+            rerecord=self.rerecord if self.record != "live" else "",
+        )
+        if others:
+            text += f"\nalso answered so: {', '.join(others)}"
+        return errors.failure(ConvoFailure, text)
+
+    def warnings(self) -> list[Finding]:
+        """What validation found that is no failure; to be told at the end of a run."""
+        return [one for one in self.findings if one.severity == "warn"]
 
     def _nearest_name(self, refusal: Refuse) -> str:
         if refusal.nearest is None or refusal.index is None:

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "live")
 DEFAULT_MAX_REQUESTS = 200
-CHECKED = ("convo_record", "convo_unplayed", "convo_max_requests")
+VALIDATE = ("error", "warn", "off")
+CHECKED = ("convo_record", "convo_unplayed", "convo_max_requests", "convo_validate", "convo_ignore_rules")
 
 INI = {
     "convo_record": ("string", f"record mode: {' '.join(RECORD_MODES)} (none where CI is set)"),
     "convo_cassette_dir": ("string", "directory of the cassettes (default: cassettes/ beside each test file)"),
     "convo_unplayed": ("string", "what exchanges mean that no test asked for: error warn ignore"),
+    "convo_validate": ("string", "what turns mean that the API would reject: error warn off (default: error)"),
+    "convo_ignore_rules": ("args", "rules that say nothing (`convo-replay check --rules` lists them)"),
     "convo_intercept": ("args", "hosts claimed beyond what is recognized, as host or host:port"),
     "convo_ignore": ("args", "hosts never claimed, e.g. one's own server under test"),
     "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
@@ -38,8 +41,8 @@ INI = {
 }
 MARKER = (
     "convo(cassette=, record=, match_on=, normalize=, secrets=, sanitize=, keep=, repeats=, unplayed=, timing=, "
-    "intercept=, ignore=, passthrough=, before_record=): replay the test's conversation with an LLM API from its "
-    "cassette, or record it. Taking the `convo` fixture does the same."
+    "validate=, ignore_rules=, intercept=, ignore=, passthrough=, before_record=): replay the test's conversation "
+    "with an LLM API from its cassette, or record it. Taking the `convo` fixture does the same."
 )
 
 _session_key: pytest.StashKey[PytestSession] = pytest.StashKey()
@@ -56,6 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Record mode of every convo test: none (replay only), once (record what has no recording), new_episodes "
         "(replay, record what is new), all (record everything again), rewrite (replace the recordings), live (no "
         "cassette). Default: what marker, convo_config or ini say, else none.",
+    )
+    group.addoption(
+        "--convo-validate",
+        metavar="LEVEL",
+        choices=VALIDATE,
+        default=None,
+        help="What turns mean that the API would reject: error (the test fails), warn (told at the end), off.",
     )
     group.addoption(
         "--convo-max-requests",

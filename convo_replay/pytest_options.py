@@ -6,7 +6,11 @@ import pytest
 
 from convo_replay.pytest_hooks import DEFAULT_MAX_REQUESTS, RECORD_MODES
 
-CHOICES = {"convo_record": RECORD_MODES, "convo_unplayed": ("error", "warn", "ignore")}
+CHOICES = {
+    "convo_record": RECORD_MODES,
+    "convo_unplayed": ("error", "warn", "ignore"),
+    "convo_validate": ("error", "warn", "off"),
+}
 
 
 def check(config: pytest.Config) -> None:
@@ -19,6 +23,13 @@ def check(config: pytest.Config) -> None:
         if config.getini(name):
             choice(config, name)
     max_requests(config)
+    names = config.getini("convo_ignore_rules")
+    if names:
+        from convo_replay.validation.catalogue import unknown
+
+        problem = unknown(names)
+        if problem:
+            raise pytest.UsageError(f"{_ini_file(config)}: convo_ignore_rules: {problem}")
 
 
 def choice(config: pytest.Config, name: str) -> str:

@@ -68,6 +68,8 @@ class use_cassette:
             raise
         if conversation.failure is not None and error is not conversation.failure:
             raise conversation.failure.with_traceback(None)
+        if error is None and (broken := conversation.broken_answers()) is not None:
+            raise broken
 
     async def __aenter__(self) -> Conversation:
         return self.__enter__()

@@ -41,10 +41,12 @@ class Run:
         self.failed = True  # until a report says otherwise: an interrupted test has not passed
         self.reported: set[str] = set()
         """The phases that fail with the conversation's failure."""
+        self.broken: ConvoFailure | None = None
+        """What is wrong with the answers; known when the call phase is over."""
 
     @property
     def failure(self) -> ConvoFailure | None:
-        return self.conversation.failure if self.conversation else None
+        return self.broken or (self.conversation.failure if self.conversation else None)
 
     @property
     def missed(self) -> Sequence[ConvoFailure]:
@@ -180,6 +182,8 @@ class PytestSession:
         except BaseException as error:
             raised = error
         failure = run.failure
+        if failure is None and when != "setup" and run.conversation is not None:
+            failure = run.broken = run.conversation.broken_answers()
         if failure is not None and not run.reported:
             run.reported.add(when)
             raise failures.beside(failure, [raised] if raised is not None else [])

@@ -18,10 +18,12 @@ from convo_replay.config import Config, settings
 
 MARKER_SETTINGS = (
     "cassette", "record", "match_on", "normalize", "secrets", "sanitize", "keep", "repeats", "unplayed", "timing",
-    "intercept", "ignore", "passthrough", "before_record",
+    "validate", "ignore_rules", "intercept", "ignore", "passthrough", "before_record",
 )  # fmt: skip
 CONFIG_SETTINGS = (*MARKER_SETTINGS[1:], "max_requests")
-INI_SETTINGS = ("record", "unplayed", "intercept", "ignore", "passthrough", "max_requests")
+INI_SETTINGS = (
+    "record", "unplayed", "validate", "ignore_rules", "intercept", "ignore", "passthrough", "max_requests",
+)  # fmt: skip
 
 _seen_key = pytest.StashKey[dict[Path, str]]()
 
@@ -71,7 +73,7 @@ def effective(
     """
     ini = {name: value for name in INI_SETTINGS if (value := config.getini(f"convo_{name}")) not in (None, "", [])}
     if isinstance(convo_config, Config):
-        convo_config = {name: getattr(convo_config, name) for name in convo_config.model_fields_set}
+        convo_config = convo_config.said()
     if not isinstance(convo_config, Mapping):
         raise ValueError(f"convo_config: expected a dict or a Config, got {type(convo_config).__name__}")
     _only(convo_config, CONFIG_SETTINGS, "convo_config")
@@ -79,7 +81,7 @@ def effective(
         settings(("convo_config", convo_config))  # a wrong mode is said here as well
         ini.pop("record", None)
         convo_config = {name: value for name, value in convo_config.items() if name != "record"}
-    options = {"record": "--convo-record", "max_requests": "--convo-max-requests"}
+    options = {"record": "--convo-record", "validate": "--convo-validate", "max_requests": "--convo-max-requests"}
     said = {name: value for name, option in options.items() if (value := config.getoption(option)) is not None}
     return settings(
         ("default", defaults),

@@ -26,18 +26,27 @@ class Sums(TypedDict):
     output_tokens: int
     passed: dict[str, int]
     notes: list[str]
+    warnings: dict[str, list[str]]
+    """What validation warns of, by rule: a line for each finding."""
 
 
 class Tally:
     """Adds up the conversations of one process."""
 
     def __init__(self) -> None:
-        self._sums = Sums(live_requests=0, turns=0, input_tokens=0, output_tokens=0, passed={}, notes=[])
+        self._sums = Sums(live_requests=0, turns=0, input_tokens=0, output_tokens=0, passed={}, notes=[], warnings={})
 
     def add(self, conversation: Conversation) -> None:
         """Counts a conversation that has been closed."""
         sums = self._sums
         sums["notes"] += conversation.notes
+        warnings = conversation.warnings()
+        if warnings:
+            from convo_replay.reporting.findings import told
+
+            for each in warnings:
+                place = conversation.owner or conversation.cassette_path or ""
+                sums["warnings"].setdefault(each.rule, []).extend(f"{place}: {line}" for line in told([each]))
         for host, count in conversation.passed.items():
             sums["passed"][host] = sums["passed"].get(host, 0) + count
         if conversation.live_requests:
@@ -69,7 +78,16 @@ def summary_lines(parts: Iterable[Sums]) -> list[str]:
     if passed:
         hosts = ", ".join(f"{host} ({count})" for host, count in sorted(passed.items()))
         lines.append(f"passed through unrecorded: {hosts}")
-    return lines + list(dict.fromkeys(note for part in parts for note in part["notes"]))
+    lines += dict.fromkeys(note for part in parts for note in part["notes"])
+    for rule in sorted({rule for part in parts for rule in part["warnings"]}):
+        told = list(dict.fromkeys(line for part in parts for line in part["warnings"].get(rule, ())))
+        lines += told[:_TOLD]
+        if len(told) > _TOLD:
+            lines.append(f"… and {len(told) - _TOLD} more of {rule} (convo-replay check CASSETTES lists them)")
+    return lines
+
+
+_TOLD = 3  # warnings of one rule
 
 
 def write_summary(terminal: pytest.TerminalReporter, parts: Iterable[Sums]) -> None:

@@ -56,6 +56,7 @@ IDS = {
     "apim-request-id": "request-id",
     "x-generation-id": "request-id",
     "x-litellm-call-id": "request-id",
+    "x-oneapi-request-id": "request-id",
     "anthropic-organization-id": "organization-id",
     "anthropic-workspace-id": "workspace-id",
     "anthropic-user-profile-id": "user-profile-id",

@@ -56,6 +56,7 @@ class Played:
         self._at = 0.0
         # A cassette's chunks are its events, one each; any other body is one chunk.
         self._chunks = [step for step in exchange.steps if isinstance(step, Chunk)]
+        self._left = len(self._chunks)
 
     def _until(self, at: float) -> float:
         wait, self._at = max(0.0, at - self._at), at
@@ -67,24 +68,38 @@ class Played:
 
     def chunks(self) -> Iterator[bytes]:
         """The body; then the end, as the library's exception where it was not a good one."""
-        for chunk in self._chunks:
-            if self._factor:
-                sleep(self._until(chunk.at))
-            yield chunk.data
-        sleep(self._until(self._exchange.end.at))
-        self._end()
+        try:
+            for chunk in self._chunks:
+                if self._factor:
+                    sleep(self._until(chunk.at))
+                self._left -= 1
+                yield chunk.data
+            sleep(self._until(self._exchange.end.at))
+            self._end()
+        finally:
+            self._read()
 
     async def async_chunks(self) -> AsyncIterator[bytes]:
         """As `chunks`. Where the client had left, it has time to leave again."""
-        for chunk in self._chunks:
-            if self._factor:
-                await async_sleep(self._until(chunk.at))
-            yield chunk.data
-        end = self._exchange.end
-        await async_sleep(self._until(end.at))
-        if end.kind == "cancelled":
-            await async_sleep(end.at + LINGER)
-        self._end()
+        try:
+            for chunk in self._chunks:
+                if self._factor:
+                    await async_sleep(self._until(chunk.at))
+                self._left -= 1
+                yield chunk.data
+            end = self._exchange.end
+            await async_sleep(self._until(end.at))
+            if end.kind == "cancelled":
+                await async_sleep(end.at + LINGER)
+            self._end()
+        finally:
+            self._read()
+
+    def _read(self) -> None:
+        """Says that the client has had all of it: what it left unread is no matter of its test."""
+        if not self._left:
+            self._left = -1
+            self._conversation.read(self._exchange)
 
     def _end(self) -> None:
         end = self._exchange.end

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from convo_replay.exchange import Request
 from convo_replay.providers import wire
@@ -19,46 +19,48 @@ from convo_replay.validation.messages import Message
 from convo_replay.validation.models import Model, model_of
 
 NEWEST = "2026-10-21"
+_MERGING = {"anthropic": frozenset({"user", "assistant"})}
+"""Roles whose messages in a row are one turn, by wire format."""
 
 
-@dataclass(frozen=True, slots=True)
 class Span:
     """Messages of one role in a row: the API merges them into one turn (protocol.md §3, A1).
 
     Attributes:
         start: index of its first message in the request.
+        end: index after its last message.
+        role: of all of them.
         messages: in order, never empty.
     """
 
-    start: int
-    messages: Sequence[Message]
+    __slots__ = ("_results", "_uses", "end", "messages", "role", "start")
 
-    @property
-    def role(self) -> str:
-        return self.messages[0].role
-
-    @property
-    def end(self) -> int:
-        """Index after its last message."""
-        return self.start + len(self.messages)
+    def __init__(self, start: int, messages: Sequence[Message]) -> None:
+        self.start = start
+        self.end = start + len(messages)
+        self.role = messages[0].role
+        self.messages = messages
+        self._uses: list[tuple[int, int, str]] | None = None
+        self._results: list[tuple[int, int, str]] | None = None
 
     def blocks(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Index of the message, index of the block in it, the block; in order."""
-        for offset, message in enumerate(self.messages):
+        for index, message in enumerate(self.messages, self.start):
             for at, block in enumerate(message.blocks):
-                yield self.start + offset, at, block
+                yield index, at, block
 
-    def uses(self) -> Iterator[tuple[int, int, str]]:
+    def uses(self) -> list[tuple[int, int, str]]:
         """Index of the message, index of the block, id: of each tool that is asked for."""
-        for offset, message in enumerate(self.messages):
-            for at, ident in message.uses:
-                yield self.start + offset, at, ident
+        if self._uses is None:
+            self._uses = [(i, at, use) for i, one in enumerate(self.messages, self.start) for at, use in one.uses]
+        return self._uses
 
-    def results(self) -> Iterator[tuple[int, int, str]]:
+    def results(self) -> list[tuple[int, int, str]]:
         """Index of the message, index of the block, id: of each tool that is answered."""
-        for offset, message in enumerate(self.messages):
-            for at, ident in message.results:
-                yield self.start + offset, at, ident
+        if self._results is None:
+            known = enumerate(self.messages, self.start)
+            self._results = [(index, at, ident) for index, one in known for at, ident in one.results]
+        return self._results
 
 
 @dataclass
@@ -73,7 +75,9 @@ class Asked:
             under the same model, version, thinking and tools).
         answers: what the model answered at a place of the history, as `reply.message["content"]` blocks
             (chat: the message): for places where an earlier exchange of this conversation was an answer.
+        origins: the request that such an answer was given to, by the same places.
         on: the day of the recording, `2026-11-22`; empty where it is not known.
+        memo: what rules share of their work on this request.
     """
 
     request: Request
@@ -81,7 +85,9 @@ class Asked:
     messages: list[Message]
     new: int = 0
     answers: Mapping[int, Any] = field(default_factory=dict)
+    origins: Mapping[int, Request] = field(default_factory=dict)
     on: str = ""
+    memo: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def body(self) -> dict[str, Any]:
@@ -112,15 +118,22 @@ class Asked:
     @cached_property
     def beta(self) -> bool:
         """Whether the request is one to the beta API."""
-        query = urlsplit(self.request.url).query
+        query = self._url.query
         return bool(self.betas) or ("beta=" in query and ("beta", "true") in parse_qsl(query))
+
+    @cached_property
+    def _url(self) -> SplitResult:
+        try:
+            return urlsplit(self.request.url)
+        except ValueError:
+            return SplitResult("", "", self.request.url, "", "")
 
     @cached_property
     def model(self) -> Model:
         """The model that is asked; of Vertex and Bedrock from the URL."""
         named = wire.string(self.body.get("model"))
         if not named:
-            path = urlsplit(self.request.url).path
+            path = self._url.path
             for before in ("/models/", "/model/"):
                 if before in path:
                     named = path.partition(before)[2].partition("/")[0].rpartition(":")[0] or path.partition(before)[2]
@@ -143,11 +156,21 @@ class Asked:
                 found[name] = declared
         return found
 
-    @property
-    def fresh(self) -> Iterator[tuple[int, Message]]:
+    @cached_property
+    def fresh(self) -> list[tuple[int, Message]]:
         """Index and message of what is new."""
-        for index in range(self.new, len(self.messages)):
-            yield index, self.messages[index]
+        return list(enumerate(self.messages))[self.new :]
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """Roles and types of blocks in what is new and in the turn before it, those inside a `tool_result`, too."""
+        start = self.spans[0].start if self.spans else 0
+        found: set[str] = set()
+        for message in self.messages[start:]:
+            found.update(message.types)
+            found.update(message.inside)
+            found.add(message.role)
+        return frozenset(found)
 
     @cached_property
     def spans(self) -> list[Span]:
@@ -158,11 +181,13 @@ class Asked:
         start = self._start_of(self.new - 1)
         start = self._start_of(start - 1)
         found: list[Span] = []
-        while start < len(self.messages):
-            end = start + 1
-            while end < len(self.messages) and self._continues(end):
-                end += 1
-            found.append(Span(start, self.messages[start:end]))
+        messages, merges = self.messages, _MERGING.get(self.format, frozenset())
+        while start < len(messages):
+            end, role = start + 1, messages[start].role
+            if role in merges:
+                while end < len(messages) and messages[end].role == role:
+                    end += 1
+            found.append(Span(start, messages[start:end]))
             start = end
         return found
 
@@ -185,7 +210,6 @@ class Asked:
         return max(index, 0)
 
     def _continues(self, index: int) -> bool:
-        """Whether the message belongs to the turn of the one before it. Only user and assistant turns merge."""
+        """Whether the message belongs to the turn of the one before it."""
         role = self.messages[index].role
-        merges = role in ("user", "assistant") if self.format == "anthropic" else False
-        return merges and role == self.messages[index - 1].role
+        return role == self.messages[index - 1].role and role in _MERGING.get(self.format, frozenset())

@@ -60,6 +60,8 @@ def sent_back(asked: Asked) -> Iterator[tuple[int, list[Change], bool]]:
         Index of the turn's first message; its changes, in the order of the request; whether the turn uses tools.
     """
     answers = asked.answers
+    if not answers:
+        return
     for index, message in asked.fresh:
         if message.role != "assistant" or index not in answers:
             continue

@@ -85,6 +85,8 @@ class Rule:
         source: where the rule is from: a document, an SDK file and version, a thread.
         api_error: what the API answers, with `N`, `M` and `ID` for what varies.
         status: of that answer.
+        needs: it is asked only where one of these is in what is new, or in the turn before it: types of blocks
+            (also inside a `tool_result`), roles. Empty: always.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Rule:
     api_error: str = ""
     status: int = 400
     side: Literal["request", "response"] = "request"
+    needs: frozenset[str] = frozenset()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     """By profile of a gateway (`gateways.py`), where it is another one there."""
 

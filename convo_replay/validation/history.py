@@ -37,40 +37,93 @@ _Said = frozenset[tuple[str, str, str]]
 
 
 @dataclass(eq=False, slots=True)
-class _Node:
-    """One message in one place of a history; the root stands for the empty one."""
+class _Place:
+    """A place in a history: what came after it, and what the model answered there.
 
-    message: Message
+    Messages that differ in what does not change the conversation (`cache_control`, which clients move along;
+    text as a string or as a block) lead to the same place.
+    """
+
     following: dict[int, _Node] = field(default_factory=dict)
-    """By the identity of the message's value, which the node keeps alive."""
-    alike: dict[bytes, _Node] = field(default_factory=dict)
+    """By the identity of a message's value, which the node keeps alive."""
+    alike: dict[bytes, _Node] | None = None
     """By content, filled when it is asked for: not every client's messages are shared between requests."""
-    checked: set[Hashable] = field(default_factory=set)
-    said: _Said = frozenset()
-    """Of the last request that went through here."""
-    answers: list[Reply] = field(default_factory=list)
-    """What the model answered to the history that ends here."""
+    places: dict[bytes, _Place] | None = None
+    """By what matters of the content."""
+    answers: list[Answer] = field(default_factory=list)
 
     def next(self, value: Any, read: Callable[[Any], Message]) -> _Node:
         """The node of the message that follows, made where there is none."""
         node = self.following.get(id(value))
         if node is not None:
             return node
-        digest = b""
-        if self.following:
-            if len(self.alike) < len(self.following):
-                self.alike = {_digest(known.message.value): known for known in self.following.values()}
-            digest = _digest(value)
-            node = self.alike.get(digest)
-        if node is None:
+        if not self.following:
             node = self.following[id(value)] = _Node(read(value))
-            if digest:
-                self.alike[digest] = node
+            return node
+        if self.alike is None or self.places is None:
+            self.alike, self.places = {}, {}
+            for known in self.following.values():  # there is one
+                exact, loose = _digests(known.message.value)
+                self.alike[exact], self.places[loose] = known, known.place
+        exact, loose = _digests(value)
+        node = self.alike.get(exact)
+        if node is None:
+            node = self.following[id(value)] = _Node(read(value), self.places.get(loose) or _Place())
+            self.alike[exact] = node
+            self.places.setdefault(loose, node.place)
         return node
 
 
-def _digest(value: Any) -> bytes:
-    return hashlib.blake2b(wire.dump(value).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+@dataclass(eq=False, slots=True)
+class _Node:
+    """One message in one place of a history; the root stands for the empty one."""
+
+    message: Message
+    place: _Place = field(default_factory=_Place)
+    checked: set[Hashable] = field(default_factory=set)
+    said: _Said = frozenset()
+    """Of the last request that went through here."""
+
+
+def _digests(value: Any) -> tuple[bytes, bytes]:
+    """Of a message as it is, and of what matters in it."""
+    text = wire.dump(value)
+    exact = _hash(text)
+    content = value.get("content") if isinstance(value, dict) else None
+    if not isinstance(content, str) and '"cache_control"' not in text:
+        return exact, exact
+    return exact, _hash(wire.dump(_bare(value)))
+
+
+def _bare(message: dict[str, Any]) -> dict[str, Any]:
+    content = message.get("content")
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    if isinstance(content, list):
+        content = [_without_cache_control(block) for block in content]
+    return {**_without_cache_control(message), "content": content}
+
+
+def _without_cache_control(block: Any) -> Any:
+    if not isinstance(block, dict):
+        return block
+    block = {key: part for key, part in block.items() if key != "cache_control"}
+    inner = block.get("content")
+    if isinstance(inner, list):
+        block["content"] = [_without_cache_control(part) if isinstance(part, dict) else part for part in inner]
+    return block
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model answered, and what it was asked."""
+
+    reply: Reply
+    request: Request
 
 
 class Answers(Mapping[int, Any]):
@@ -80,24 +133,42 @@ class Answers(Mapping[int, Any]):
     more than once, the answer that is most like what was sent back.
     """
 
-    def __init__(self, given: Mapping[int, list[Reply]], format: str, sent: list[Message]) -> None:
+    def __init__(self, given: Mapping[int, list[Answer]], format: str, sent: list[Message]) -> None:
         self._given = given
         self._format = format
         self._sent = sent
+        self.origins: Mapping[int, Request] = _Origins(self)
 
     def __getitem__(self, index: int) -> Any:
-        known = [_content(reply, self._format) for reply in self._given[index]]
+        return _content(self.chosen(index).reply, self._format)
+
+    def chosen(self, index: int) -> Answer:
+        known = self._given[index]
         if len(known) == 1:
             return known[0]
         sent = self._sent[index].value if index < len(self._sent) else None
         content = wire.mapping(sent).get("content") if self._format == "anthropic" else sent
-        return max(reversed(known), key=lambda answer: _likeness(answer, content))
+        return max(reversed(known), key=lambda one: _likeness(_content(one.reply, self._format), content))
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._given)
 
     def __len__(self) -> int:
         return len(self._given)
+
+
+class _Origins(Mapping[int, Request]):
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    def __getitem__(self, index: int) -> Request:
+        return self._answers.chosen(index).request
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
 
 def _content(reply: Reply, format: str) -> Any:
@@ -150,6 +221,8 @@ class Validator:
         self._roots: dict[str, _Node] = {}
         self._open: dict[int, _Open] = {}
         """Requests without an answer, by identity."""
+        self._by_use: dict[str, list[Answer]] = {}
+        """Answers by the id of the first tool that they ask for."""
 
     def request(self, request: Request, *, on: str = "") -> list[Finding]:
         """What the API would say to a request, as far as it is new in this conversation.
@@ -172,7 +245,10 @@ class Validator:
 
         asked, path, first, shared = self._read(request, provider.history, format, on)
         found: list[Finding] = []
-        for check in (schema.request_findings, *rules_of(format)):
+        kinds = asked.kinds
+        for check, needs in ((schema.request_findings, frozenset[str]()), *rules_of(format)):
+            if needs and needs.isdisjoint(kinds):
+                continue
             try:
                 found += check(asked)
             except Exception as error:  # a rule of ours must not break a call of the application's
@@ -205,24 +281,27 @@ class Validator:
         except Exception as error:
             return self._fresh([_failed(responses.read, error)], frozenset())
         if read.reply is not None and read.reply.error is None and (exchange.status or 0) < 300:
-            known.path[-1].answers.append(read.reply)
+            self._remember(Answer(read.reply, known.request), known)
         return self._fresh(read.findings, frozenset())
 
     def _read(self, request: Request, key: str, format: str, on: str) -> tuple[Asked, list[_Node], int, int]:
-        """The request; its nodes; the first that was not checked yet; how many messages an earlier request had, too."""
+        """The request; its nodes; the first that was not checked yet; up to where an earlier request went."""
         asked = Asked(request, format, [], on=on)
         circumstances = _circumstances(asked)
         node = self._roots.setdefault(format, _Node(Message(None)))
         path = [node]
-        given: dict[int, list[Reply]] = {}
+        given: dict[int, list[Answer]] = {}
         read = FACTS[format]
         new = shared = 0
         for index, value in enumerate(wire.items(asked.body.get(key))[:MOST_MESSAGES]):
-            if node.answers:
-                given[index] = node.answers
-            node = node.next(value, read)
+            answers = node.place.answers
+            node = node.place.next(value, read)
             path.append(node)
-            if shared == index and node.checked:
+            if answers:
+                given[index] = answers
+            elif node.message.uses and (answers := self._by_use.get(node.message.uses[0][1], [])):
+                given[index] = answers  # an earlier message was edited meanwhile
+            if node.checked:
                 shared = index + 1
             if new == index and circumstances in node.checked:
                 new = index + 1
@@ -230,8 +309,15 @@ class Validator:
                 node.checked.add(circumstances)
         asked.messages = [each.message for each in path[1:]]
         asked.new = new
-        asked.answers = Answers(given, format, asked.messages)
+        asked.answers = answered = Answers(given, format, asked.messages)
+        asked.origins = answered.origins
         return asked, path, new, shared
+
+    def _remember(self, answer: Answer, known: _Open) -> None:
+        known.path[-1].place.answers.append(answer)
+        for use in answer.reply.tool_uses[:1]:
+            if use.id:
+                self._by_use[use.id] = [answer]
 
     def _fresh(self, found: Iterable[Finding], known: _Said) -> list[Finding]:
         unique = dict.fromkeys(finding for finding in found if finding.rule not in self._ignore)

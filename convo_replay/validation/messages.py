@@ -25,6 +25,7 @@ class Message:
             of a `tool` message.
         thinking: indexes of `thinking` and `redacted_thinking` blocks.
         cached: how many `cache_control` stand in its blocks, at any depth.
+        inside: types of the blocks inside its `tool_result` blocks.
     """
 
     value: Any
@@ -35,6 +36,7 @@ class Message:
     results: tuple[tuple[int, str], ...] = ()
     thinking: tuple[int, ...] = ()
     cached: int = 0
+    inside: tuple[str, ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -55,24 +57,29 @@ def anthropic(value: Any) -> Message:
     if not isinstance(content, list):
         return made
     uses, results, thinking = [], [], []
+    types, blocks = made.types, made.blocks
     for index, block in enumerate(content):
-        kind = block.get("type") if isinstance(block, dict) else ""
-        if not isinstance(kind, str):
-            kind = ""
-        made.types.append(kind)
-        made.blocks.append(block if isinstance(block, dict) else NOTHING)
-        if kind == "text":
-            if block.get("cache_control"):
-                made.cached += 1
+        if block.__class__ is not dict:
+            types.append("")
+            blocks.append(NOTHING)
             continue
+        kind = block.get("type")
+        if kind.__class__ is not str:
+            kind = ""
+        types.append(kind)
+        blocks.append(block)
         if kind == "tool_use":
             uses.append((index, _text(block.get("id"))))
         elif kind == "tool_result":
             results.append((index, _text(block.get("tool_use_id"))))
-        elif kind in ("thinking", "redacted_thinking"):
+            inner = block.get("content")
+            if inner.__class__ is list:
+                made.inside += tuple([_text(part.get("type")) for part in inner if part.__class__ is dict])
+                made.cached += sum([1 for part in inner if part.__class__ is dict and part.get("cache_control")])
+        elif kind == "thinking" or kind == "redacted_thinking":
             thinking.append(index)
-        if kind:
-            made.cached += _cached(block)
+        if block.get("cache_control"):
+            made.cached += 1
     made.uses, made.results, made.thinking = tuple(uses), tuple(results), tuple(thinking)
     return made
 
@@ -95,14 +102,6 @@ def openai_chat(value: Any) -> Message:
     if made.role == "tool":
         made.results = ((0, _text(value.get("tool_call_id"))),)
     return made
-
-
-def _cached(block: Block) -> int:
-    count = 1 if block.get("cache_control") else 0
-    inner = block.get("content")
-    if isinstance(inner, list):
-        count += sum(1 for part in inner if isinstance(part, dict) and part.get("cache_control"))
-    return count
 
 
 def _text(value: Any) -> str:

@@ -30,6 +30,11 @@ def conversation_rules() -> dict[Rule, Check]:
 
 
 @functools.cache
-def rules_of(format: str) -> tuple[Check, ...]:
-    """The checks of one wire format."""
-    return tuple(dict.fromkeys(check for rule, check in conversation_rules().items() if rule.format in ("", format)))
+def rules_of(format: str) -> tuple[tuple[Check, frozenset[str]], ...]:
+    """The checks of one wire format, each with what it needs (`Rule.needs`)."""
+    needs: dict[Check, frozenset[str]] = {}
+    for rule, check in conversation_rules().items():
+        if rule.format in ("", format):
+            known = needs.get(check, rule.needs)
+            needs[check] = known | rule.needs if known and rule.needs else frozenset()
+    return tuple(needs.items())

@@ -1,0 +1,225 @@
+"""Who has the last word on a request, and when an answer is judged (`use_cassette`, mode none and recording)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from convo_replay import CassetteMiss, Conversation, ConvoFailure, InvalidTurn, use_cassette
+from convo_replay.cassette import Cassette, create, dump
+from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+
+API = "https://api.anthropic.com/v1/messages"
+GATEWAY = "https://gateway.example/v1/messages"
+TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+ASK: dict[str, Any] = {"role": "user", "content": "Weather?"}
+CALL: dict[str, Any] = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}],
+}
+RESULT: dict[str, Any] = {
+    "role": "user",
+    "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "18 °C"}],
+}
+TEXT_ONLY: dict[str, Any] = {"role": "assistant", "content": "Let me look."}
+
+
+def body(*messages: dict[str, Any], **other: Any) -> dict[str, Any]:
+    return {"model": "claude-sonnet-5-5", "max_tokens": 64, "tools": [TOOL], "messages": list(messages)} | other
+
+
+def message(*content: dict[str, Any], stop: str = "end_turn", **other: Any) -> dict[str, Any]:
+    usage = {"input_tokens": 9, "output_tokens": 5}
+    return {
+        "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-sonnet-5-5", "content": list(content),
+        "stop_reason": stop, "stop_sequence": None, "usage": usage,
+    } | other  # fmt: skip
+
+
+SAID = message({"type": "text", "text": "18 °C."})
+CALLED = message(*CALL["content"], stop="tool_use")
+
+
+def exchange(sent: Any, answer: Any, *, url: str = API, status: int = 200, end: str = "complete") -> Exchange:
+    kind = "text/event-stream" if isinstance(answer, bytes) else "application/json"
+    data = answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":")).encode()
+    request = Request("POST", url, (("anthropic-version", "2026-10-21"),), Json(sent))
+    steps = (Head(status, (("content-type", kind),), 0.1), Chunk(0.2, data), End(end, 0.3))  # type: ignore[arg-type]
+    return Exchange(request, steps, recorded="2026-11-22T10:00:00Z")
+
+
+@pytest.fixture
+def cassette(tmp_path: Path):
+    def written(*exchanges: Exchange) -> Path:
+        path = tmp_path / "c.yaml"
+        create(path, dump(Cassette(exchanges=list(exchanges))))
+        return path
+
+    return written
+
+
+def post(sent: Any, url: str = API) -> httpx.Response:
+    return httpx.post(url, json=sent, headers={"anthropic-version": "2026-10-21"})
+
+
+def run(path: Path, *sent: Any, url: str = API, **settings: Any) -> tuple[Conversation, BaseException | None]:
+    """Sends the bodies one after the other; the conversation, and what ended it."""
+    raised: BaseException | None = None
+    try:
+        with use_cassette(path, **settings) as convo:
+            for each in sent:
+                post(each, url)
+    except ConvoFailure as error:
+        raised = error
+    return convo, raised
+
+
+LOOP = [exchange(body(ASK), CALLED), exchange(body(ASK, CALL, RESULT), SAID)]
+
+
+def test_what_nothing_answers_is_explained_by_the_rule_it_breaks(cassette):
+    convo, raised = run(cassette(*LOOP), body(ASK), body(ASK, TEXT_ONLY, RESULT))
+    assert isinstance(raised, InvalidTurn)
+    text = str(raised)
+    for part in (
+        "turns[1]", "tool-result-unexpected", "request.messages[2].content[0]", "toolu_1",
+        "messages.2.content.0: unexpected `tool_use_id` found in `tool_result` blocks",
+        "nearest recorded: turns[1]", "messages[1].content", "ignore_rules=[", "convo-replay check --explain",
+        str(convo.cassette_path.name),
+    ):  # fmt: skip
+        assert part in text
+    assert [(one.rule, one.turn, one.severity) for one in convo.findings if one.severity == "error"] == [
+        ("tool-result-unexpected", 1, "error")
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"validate": "warn"}, {"validate": "off"}, {"ignore_rules": ["tool-result-unexpected"]}],
+    ids=["warn", "off", "ignored"],
+)
+def test_it_is_a_miss_where_the_rule_has_nothing_to_say(cassette, settings):
+    convo, raised = run(cassette(*LOOP), body(ASK), body(ASK, TEXT_ONLY, RESULT), **settings)
+    assert isinstance(raised, CassetteMiss)
+    told = [(one.rule, one.severity) for one in convo.findings if one.rule == "tool-result-unexpected"]
+    assert told == ([("tool-result-unexpected", "warn")] if settings.get("validate") == "warn" else [])
+
+
+def test_a_legal_request_that_nothing_answers_is_a_miss(cassette):
+    other = {**RESULT, "content": [{**RESULT["content"][0], "content": "20 °C"}]}
+    _, raised = run(cassette(*LOOP), body(ASK), body(ASK, CALL, other))
+    assert isinstance(raised, CassetteMiss)
+
+
+BROKEN = body(ASK, TEXT_ONLY, RESULT)
+
+
+def test_what_the_vendor_accepted_only_warns(cassette):
+    convo, raised = run(cassette(exchange(BROKEN, SAID)), BROKEN)
+    assert raised is None
+    found = [one for one in convo.findings if one.rule == "tool-result-unexpected"]
+    assert [one.severity for one in found] == ["warn"]
+    assert "please report" in found[0].message
+
+
+def test_what_the_vendor_accepted_explains_no_miss(cassette):
+    _, raised = run(cassette(exchange(BROKEN, SAID)), {**BROKEN, "max_tokens": 65})
+    assert isinstance(raised, CassetteMiss)
+
+
+def test_what_a_gateway_accepted_fails_before_its_answer_is_played(cassette):
+    _, raised = run(cassette(exchange(BROKEN, SAID, url=GATEWAY)), BROKEN, url=GATEWAY)
+    assert isinstance(raised, InvalidTurn)
+    assert "gateway.example" in str(raised)
+
+
+def test_what_the_api_rejected_is_no_finding_that_fails(cassette):
+    answer = {"type": "error", "error": {"type": "invalid_request_error", "message": "messages.2.content.0: …"}}
+    convo, raised = run(cassette(exchange(BROKEN, answer, url=GATEWAY, status=400)), BROKEN, url=GATEWAY)
+    assert raised is None
+    assert {one.severity for one in convo.findings} == {"info"}
+
+
+def test_a_finding_is_told_at_the_turn_that_broke_it_and_not_again(cassette):
+    more = body(*BROKEN["messages"], {"role": "assistant", "content": "18 °C."}, {"role": "user", "content": "And?"})
+    convo, _ = run(cassette(exchange(BROKEN, SAID), exchange(more, SAID)), BROKEN, more)
+    assert [one.turn for one in convo.findings if one.rule == "tool-result-unexpected"] == [0]
+
+
+# --- answers ---------------------------------------------------------------------------------------
+
+
+def stream(*events: dict[str, Any]) -> bytes:
+    return b"".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n".encode() for each in events)
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"type": "message_start", "message": {**message(), "stop_reason": None}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "18 °C."}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+     "usage": {"output_tokens": 5}},
+    {"type": "message_stop"},
+]  # fmt: skip
+
+
+def test_a_broken_answer_interrupts_no_call_and_fails_at_the_end(cassette):
+    streaming = body(ASK, stream=True)
+    path = cassette(exchange(streaming, stream(*EVENTS[:-1])), exchange(body(ASK, CALL, RESULT), SAID))
+    convo, raised = run(path, streaming, body(ASK, CALL, RESULT))
+    assert len(convo.exchanges) == 2
+    assert isinstance(raised, ConvoFailure)
+    assert not isinstance(raised, InvalidTurn)
+    for part in ("turns[0]", "stream-unterminated", "message_stop", "c.yaml", "ignore_rules=["):
+        assert part in str(raised)
+
+
+def test_what_the_client_left_unread_is_no_finding(cassette):
+    streaming = body(ASK, stream=True)
+    path = cassette(exchange(streaming, stream(*EVENTS[:-1])))
+    with use_cassette(path) as convo, httpx.stream("POST", API, json=streaming) as response:
+        next(response.iter_raw())
+    assert not [one for one in convo.findings if one.side == "response"]
+
+
+def test_a_stream_that_was_cut_is_an_outcome_and_no_finding(cassette):
+    streaming = body(ASK, stream=True)
+    path = cassette(exchange(streaming, stream(*EVENTS[:3]), end="reset"))
+    with use_cassette(path) as convo, pytest.raises(httpx.ReadError):
+        post(streaming)
+    assert not [one for one in convo.findings if one.severity == "error"]
+
+
+def test_an_exception_of_the_block_goes_before_a_broken_answer(cassette):
+    streaming = body(ASK, stream=True)
+
+    def block() -> None:
+        with use_cassette(cassette(exchange(streaming, stream(*EVENTS[:-1])))):
+            post(streaming)
+            raise LookupError("of the block")
+
+    with pytest.raises(LookupError):
+        block()
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ({"validate": "maybe"}, "validate: expected one of error warn off, got 'maybe'"),
+        ({"ignore_rules": ["tool-result-mising"]}, "'tool-result-missing'"),
+        ({"ignore_rules": "nonsense"}, "there is no rule 'nonsense'"),
+    ],
+    ids=["level", "near", "far"],
+)
+def test_settings_that_do_not_exist(given, part):
+    with pytest.raises(ValueError) as raised:
+        use_cassette("c.yaml", **given)
+    if part == "'tool-result-missing'":
+        assert "tool-result-missing" in str(raised.value)
+    else:
+        assert part in str(raised.value)
