@@ -69,7 +69,8 @@ def read(exchange: Exchange, asked: Asked) -> Read:
     else:
         reply = provider.reply(exchange)
         _read_document(body, asked, told, whole)
-    if reply.tool_uses and reply.error is None and not told.has(rules.TOOL_JSON):
+    cut = told.has(rules.TOOL_JSON) or told.has(rules.UNTERMINATED)
+    if reply.tool_uses and reply.error is None and whole and not cut:
         from convo_replay.validation import tool_inputs
 
         told.add(tool_inputs.check(reply, asked))
@@ -96,7 +97,7 @@ def _read_events(
         return provider.reply(exchange)
     if _wants_events(asked) is False:
         told.tell(rules.STREAM_NOT_ASKED, (), f"expected one JSON document, got a stream of {len(events)} events")
-    grammar(asked, told, whole=whole).walk(events)
+    grammar(asked, told, whole=whole, rest=streams.rest_of(body)).walk(events)
     from convo_replay.validation import schema
 
     datas = [data if data.__class__ is dict and not data.get("error") else None for _, _, data in events]

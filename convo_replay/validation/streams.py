@@ -8,6 +8,7 @@ say, each about one kind of event.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Path, Rule, Severity, value
 from convo_replay.validation.stream_rules import BOM, DATA_INVALID
 
+_BLANK = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_SHOWN = 500  # bytes of an event that was cut
 MOST = 20
 """Findings of one rule that are told of one stream."""
 
@@ -66,6 +69,7 @@ class Reading:
     Attributes:
         asked: the request, for what it declared: tools, options of the stream.
         whole: whether the client read to the end. What it left unread is not judged.
+        rest: what follows the last blank line, if anything: no client reads it.
         damaged: whether an event could not be read: what is missing for it is not told twice.
     """
 
@@ -77,11 +81,12 @@ class Reading:
     looks: ClassVar[Mapping[str, Look]]
     """Event → what is asked about it, besides its order."""
 
-    def __init__(self, asked: Asked, told: Told, *, whole: bool) -> None:
+    def __init__(self, asked: Asked, told: Told, *, whole: bool, rest: str = "") -> None:
         self.asked = asked
         self.told = told
         self.tell = told.tell
         self.whole = whole
+        self.rest = rest
         self.damaged = False
         self.state = self.start
 
@@ -103,6 +108,11 @@ class Reading:
     def finish(self, events: int) -> None:
         """What only the end can say."""
         raise NotImplementedError
+
+    def cut(self, events: int) -> str:
+        """How a stream ends that has no end."""
+        half = f" and an event without its blank line: {value(self.rest)}" if self.rest else ""
+        return f"the end of the stream after {events} events{half}"
 
     def walk(self, events: Sequence[wire.Event]) -> None:
         """The whole stream."""
@@ -146,6 +156,12 @@ def received(body: bytes, told: Told, names: Collection[str]) -> list[wire.Event
         except UnicodeDecodeError:
             _tell_encoding(body, told)
     return wire.events(found)
+
+
+def rest_of(body: bytes) -> str:
+    """The event that the end of a body cut, or the end of it; empty where a blank line ends the body."""
+    tail = body[-_SHOWN:]
+    return _BLANK.split(tail)[-1].strip().decode("utf-8", "replace")
 
 
 def _tell_without_data(found: Sequence[tuple[str | None, str | None]], told: Told, names: Collection[str]) -> None:

@@ -279,6 +279,16 @@ def test_what_breaks_a_stream_is_told_once_and_where(body: bytes, expected: Told
     assert told(answered("anthropic", body)) == expected
 
 
+@pytest.mark.parametrize("ending", [b"\n\n", b"\r\n\r\n", b"\r\r"], ids=["lf", "crlf", "cr"])
+def test_what_the_end_cut_is_quoted(ending: bytes) -> None:
+    end = ending[: len(ending) // 2]
+    whole, half = WHOLE.replace(b"\n", end), WHOLE[:-1].replace(b"\n", end)
+    assert told(answered("anthropic", whole)) == []
+    (finding,) = answered("anthropic", half).findings
+    assert "after 15 events and an event without its blank line" in finding.message
+    assert "message_stop" in finding.message
+
+
 CUT = with_(12, of=1).replace(EVENTS[14], stopped("max_tokens"))
 OTHER_TOOL = {"tools": [{"name": "another", "input_schema": {}, "eager_input_streaming": True}]}
 TOOL = {"tools": [{"name": "look", "input_schema": {}, "eager_input_streaming": True}]}

@@ -112,8 +112,8 @@ class AnthropicStream(Reading):
     table = TABLE
     names = frozenset(AFTER)
 
-    def __init__(self, asked: Asked, told: Told, *, whole: bool) -> None:
-        super().__init__(asked, told, whole=whole)
+    def __init__(self, asked: Asked, told: Told, *, whole: bool, rest: str = "") -> None:
+        super().__init__(asked, told, whole=whole, rest=rest)
         self.blocks: dict[int, _Block] = {}
         """By index: those that were started in this message."""
         self.stopped: set[int] = set()
@@ -446,7 +446,7 @@ class AnthropicStream(Reading):
         ended = self.state in ("ended", "failed")
         if not ended and not self.errored and self.whole:
             expected = EXPECTED[self.state].format(index=self._shown())
-            self.tell(rules.UNTERMINATED, (), f"expected {expected}, got the end of the stream after {events} events")
+            self.tell(rules.UNTERMINATED, (), f"expected {expected}, got {self.cut(events)}")
         if self.state == "ended" and self.stop_reason is None and not self.damaged and self.last_delta:
             self.tell(
                 rules.STOP_REASON_MISSING,

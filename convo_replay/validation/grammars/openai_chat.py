@@ -71,8 +71,8 @@ class ChatStream(Reading):
     table = TABLE
     names = frozenset({"error"})
 
-    def __init__(self, asked: Asked, told: Told, *, whole: bool) -> None:
-        super().__init__(asked, told, whole=whole)
+    def __init__(self, asked: Asked, told: Told, *, whole: bool, rest: str = "") -> None:
+        super().__init__(asked, told, whole=whole, rest=rest)
         self.choices: dict[int, _Choice] = {}
         self.id: Any = None
         self.model: Any = None
@@ -253,7 +253,7 @@ class ChatStream(Reading):
             self.tell(
                 rules.UNTERMINATED,
                 (),
-                f"expected {'finish_reason and ' if cut else ''}[DONE], got the end after {events} events",
+                f"expected {'finish_reason and ' if cut else ''}[DONE], got {self.cut(events)}",
                 "error" if cut else None,
             )
         elif self.state == "ended" and not failed:
