@@ -36,17 +36,25 @@ class Answers:
     before: tuple[int, int, str] | None = None
 
 
-def asking(asked: Asked) -> Iterator[tuple[Span, Span | None]]:
+def asking(asked: Asked) -> list[tuple[Span, Span | None]]:
     """Each assistant turn that asks for tools, with the user turn after it; `None` where no user turn follows.
 
-    Only what an earlier request did not have. A turn of a role that is not known ends the knowledge, too.
+    Without those that an earlier request had, too, those that are plainly answered, and those before a turn of
+    a role that is not known.
     """
+    known: list[tuple[Span, Span | None]] | None = asked.memo.get("asking")
+    if known is None:
+        known = asked.memo["asking"] = list(_asking(asked))
+    return known
+
+
+def _asking(asked: Asked) -> Iterator[tuple[Span, Span | None]]:
     pairs: list[tuple[Span, Span | None]] = []
     after: Span | None = None
     for span in reversed(asked.spans):
         if span.role == "system":
             continue
-        if span.role == "assistant" and any(message.uses for message in span.messages):
+        if span.role == "assistant" and not _is_answered(span, after):
             pairs.append((span, after))
         after = span
     for span, after in reversed(pairs):
@@ -54,6 +62,19 @@ def asking(asked: Asked) -> Iterator[tuple[Span, Span | None]]:
             yield span, after
         elif after.role == "assistant":
             yield span, None
+
+
+def _is_answered(span: Span, after: Span | None) -> bool:
+    """Whether the turn asks for no tool, or its results stand right there: the most common cases, at little cost."""
+    if len(span.messages) > 1:
+        return not any(message.uses for message in span.messages)
+    uses = span.messages[0].uses
+    if not uses or after is None or len(after.messages) > 1:
+        return not uses
+    results = after.messages[0].results
+    if len(uses) == 1 and results:
+        return results[0] == (0, uses[0][1])
+    return [(at, use[1]) for at, use in enumerate(uses)] == list(results[: len(uses)])
 
 
 def answers(span: Span | None) -> Answers:

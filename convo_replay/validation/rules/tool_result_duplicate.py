@@ -24,7 +24,7 @@ RULE = Rule(
 
 def check(asked: Asked) -> Iterator[Finding]:
     for span in asked.spans:
-        if span.role != "user" or span.end <= asked.new:
+        if span.role != "user" or span.end <= asked.new or sum([len(message.results) for message in span.messages]) < 2:
             continue
         seen: dict[str, tuple[int, int]] = {}
         for index, at, ident in span.results():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convo_replay.validation import tool_loop
-from convo_replay.validation.asked import Asked
+from convo_replay.validation.asked import Asked, Span
 from convo_replay.validation.findings import Finding, Rule, value
 
 RULE = Rule(
@@ -26,27 +26,33 @@ RULE = Rule(
 
 def check(asked: Asked) -> Iterator[Finding]:
     for span in asked.spans:
-        if span.role != "user" or span.end <= asked.new:
-            continue
-        known: frozenset[str] | None = None
-        said, severity = "", RULE.severity
-        for index, at, ident in span.results():
-            if not ident or index < asked.new:
-                continue
-            if known is None:
-                known = tool_loop.asked_before(asked, span.start)
-                if known is None:
-                    break
-                listed = tool_loop.listed(sorted(known))
-                if known and not tool_loop.compares_ids(asked) and len(known) == len(list(span.results())):
-                    severity = "warn"
-                said = f"that turn asks for {listed}" if known else "that turn asks for no tool"
-            if ident not in known:
-                yield RULE.found(
-                    ("messages", index, "content", at),
-                    f"expected the id of a `tool_use` of the turn before, sent {value(ident)}; {said}",
-                    api_error=f"messages.{index}.content.{at}: unexpected `tool_use_id` found in `tool_result` blocks: "
-                    f"{ident}. Each `tool_result` block must have a corresponding `tool_use` block in the previous "
-                    "message.",
-                    severity=severity,
-                )
+        if span.role == "user" and span.end > asked.new and not _is_fine(asked, span):
+            yield from _unexpected(asked, span)
+
+
+def _is_fine(asked: Asked, span: Span) -> bool:
+    """Whether the message before asks for all of it, or there is no result: the most common cases, at little cost."""
+    before = asked.messages[span.start - 1].uses if span.start else ()
+    return all(
+        not message.results or {ident for _, ident in message.results}.issubset([ident for _, ident in before])
+        for message in span.messages
+    )
+
+
+def _unexpected(asked: Asked, span: Span) -> Iterator[Finding]:
+    known = tool_loop.asked_before(asked, span.start)
+    if known is None:
+        return
+    results = list(span.results())
+    counted = known and len(known) == len(results) and not tool_loop.compares_ids(asked)
+    asks = f"asks for {tool_loop.listed(sorted(known))}" if known else "asks for no tool"
+    for index, at, ident in results:
+        if ident and ident not in known and index >= asked.new:
+            yield RULE.found(
+                ("messages", index, "content", at),
+                f"expected the id of a `tool_use` of the turn before, sent {value(ident)}; that turn {asks}",
+                api_error=f"messages.{index}.content.{at}: unexpected `tool_use_id` found in `tool_result` blocks: "
+                f"{ident}. Each `tool_result` block must have a corresponding `tool_use` block in the previous "
+                "message.",
+                severity="warn" if counted else None,
+            )

@@ -23,7 +23,11 @@ RULE = Rule(
 
 def check(asked: Asked) -> Iterator[Finding]:
     for span in asked.spans:
-        if span.role != "assistant" or span.end <= asked.new:
+        if (
+            span.role != "assistant"
+            or span.end <= asked.new
+            or sum([len(message.uses) for message in span.messages]) < 2
+        ):
             continue
         seen: dict[str, tuple[int, int]] = {}
         for index, at, ident in span.uses():
