@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked, Span
 from convo_replay.validation.messages import Message
 
@@ -97,10 +98,12 @@ def answers(span: Span | None) -> Answers:
 
 
 def asked_before(asked: Asked, index: int) -> frozenset[str] | None:
-    """Ids of the tools that the turn before a message asks for; `None` where that turn's role is not known."""
+    """Ids of the tools that the turn before a message asks for; `None` where that turn is not known."""
     index -= 1
     while index >= 0 and asked.messages[index].role == "system":
         index -= 1
+    if index < 0 and continues_thread(asked):
+        return None
     if index >= 0 and asked.messages[index].role not in ("user", "assistant"):
         return None
     found: set[str] = set()
@@ -108,6 +111,11 @@ def asked_before(asked: Asked, index: int) -> frozenset[str] | None:
         found.update(ident for _, ident in asked.messages[index].uses)
         index -= 1
     return frozenset(found)
+
+
+def continues_thread(asked: Asked) -> bool:
+    """Whether the API holds what came before the first message (beta, `types/beta/beta_thread_continue_params.py`)."""
+    return wire.mapping(asked.body.get("thread")).get("type") == "continue"
 
 
 def compares_ids(asked: Asked) -> bool:

@@ -24,6 +24,8 @@ RULE = Rule(
 
 
 def check(asked: Asked) -> Iterator[Finding]:
+    if not any(kind.endswith("_tool_result") for kind in asked.kinds):
+        return
     earlier = _Earlier(asked)
     for index, message in asked.fresh:
         if message.role != "assistant":
@@ -54,8 +56,8 @@ class _Earlier:
 
     def __init__(self, asked: Asked) -> None:
         self.uses: set[str] = set()
-        self.summarized = False
-        """Whether a summary stands for a part of the history."""
+        self.summarized = tool_loop.continues_thread(asked)
+        """Whether a part of the history is not in the request, but with the API or in a summary."""
         self._messages = asked.messages
         self._read = 0
 

@@ -13,7 +13,7 @@ _SHOWN = 3  # changes in one message
 
 RULE = Rule(
     name="turn-altered",
-    number="A6",
+    number="§3",
     format="",
     severity="warn",
     summary="An assistant turn is sent back as it was received.",

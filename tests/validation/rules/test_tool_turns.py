@@ -102,6 +102,12 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         (SYSTEM, user(result("toolu_1"))), {}, ["tool-result-unexpected messages[1].content[0]"]
     ),
     "a result after a role nobody knows": (({"role": "robot", "content": "?"}, user(result("toolu_1"))), {}, []),
+    "a result in a thread that the API holds": (
+        (user(result("toolu_1")),), {"thread": {"type": "continue", "previous_message_id": "msg_1"}}, []
+    ),
+    "a result that begins a thread": (
+        (user(result("toolu_1")),), {"thread": {"type": "create"}}, ["tool-result-unexpected messages[0].content[0]"]
+    ),
     # duplicates
     "one result twice": (
         (ASK, ONE, user(result("toolu_1"), result("toolu_1"))), {}, ["tool-result-duplicate messages[2].content[1]"]
@@ -175,6 +181,9 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         (ASK, assistant({"type": "web_search_tool_result", "tool_use_id": 7})), SEARCH, []
     ),
     "a search with a number as id": ((ASK, assistant({"type": "server_tool_use", "id": 7}), GO_ON), SEARCH, []),
+    "a search's result in a thread that the API holds": (
+        (assistant(searched(), "Sunny."), GO_ON), SEARCH | {"thread": {"type": "continue"}}, []
+    ),
     "a result after a summary": (
         (ASK, assistant({"type": "compaction", "content": "They searched."}, searched()), GO_ON), SEARCH, []
     ),
@@ -259,9 +268,10 @@ def test_ids_are_compared_where_nothing_says_otherwise():
 
 
 def test_what_an_earlier_request_had_is_not_told_again():
-    conversation = (ASK, ONE, user(result("toolu_1"), result("toolu_1")), assistant("Sunny."), user("And Rome?"))
-    assert len(findings(request(*conversation), *RULES)) == 1
+    conversation = (ASK, ONE, user(result("toolu_1"), result("toolu_1"), result("toolu_9")), user("Hurry."))
+    assert len(findings(request(*conversation), *RULES)) == 2
     assert findings(request(*conversation, new=3), *RULES) == []
+    assert findings(request(*conversation, new=4), *RULES) == []
 
 
 def test_what_follows_a_known_turn_can_break_it():
