@@ -231,7 +231,7 @@ class _Judge:
             # The API names the message.
             role = "assistant" if kind == "tool_use" else "user"
             said = f"{shown(where[:2]).replace('[', '.').rstrip(']')}: `{kind}` blocks can only be in `{role}` messages"
-            return BLOCK_MISPLACED.found(where, message, api_error=said)
+            return BLOCK_MISPLACED.found(where[:2], f"content[{where[3]}]: {message}", api_error=said)
         return BLOCK_MISPLACED.found(where, message)
 
     def _wrong(self, problem: Problem, message: str, said: str, where: Path | None = None) -> Finding:

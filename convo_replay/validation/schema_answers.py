@@ -21,6 +21,7 @@ from convo_replay.validation.schema_rules import (
     UNKNOWN_DELTA,
     UNKNOWN_EVENT,
     UNKNOWN_FIELD,
+    UNKNOWN_ROLE,
     UNKNOWN_VALUE,
 )
 from convo_replay.validation.schema_walk import MOST, Problem, problems
@@ -147,8 +148,9 @@ class _Judge:
         where, kind = problem.where, problem.name
         message = f'expected one that {self.shapes.sdk} knows, got "{kind[:100]}"'
         if not self.anthropic:
-            # Gateways leave the type of a tool call empty in fragments.
-            return _in_answer(UNKNOWN_BLOCK, where, message) if kind else None
+            # Gateways leave the type of a tool call, and the role, empty in fragments.
+            rule = UNKNOWN_ROLE if where[-1:] in (("message",), ("delta",)) else UNKNOWN_BLOCK
+            return _in_answer(rule, where, message) if kind else None
         if where == () or where[-1] == "message":
             return RESPONSE_SCHEMA.found((*where, "type"), f'expected "message", got "{kind[:100]}"')
         if where[:1] == ("events",):

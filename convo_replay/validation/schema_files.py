@@ -143,6 +143,8 @@ def _union(members: Sequence[Schema]) -> Union:
 def _tags(schema: Schema, key: str) -> list[str]:
     """The values that an object's tag may have."""
     part = schema.get("properties", {}).get(key, {})
+    if key == "type" and "enum" in part:
+        return list(part["enum"])
     return [each["const"] for each in part.get("anyOf", [part]) if "const" in each]
 
 

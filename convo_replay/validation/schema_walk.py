@@ -140,7 +140,8 @@ class _Walk:
             if not walk.found:
                 return
             tried.append(walk.found)
-        nearest = min(tried, key=_weight)
+        names = {name for each in fitting for name in each.get("properties", ())}
+        nearest = min(tried, key=lambda found: _weight(found, len(where) + 1, names))
         self.found += nearest
 
     def _properties(self, schema: Schema, given: Mapping[str, Any], where: Path, path: str, owner: str) -> None:
@@ -191,9 +192,11 @@ class _Walk:
             self.found.append(Problem(kind, where, name, expected, given, owner, path, null, choices))
 
 
-def _weight(found: list[Problem]) -> tuple[int, int]:
-    """How far off an alternative is: unknown fields count less than what is wrong."""
-    return sum(problem.kind != "field" for problem in found), len(found)
+def _weight(found: list[Problem], depth: int, names: set[str]) -> tuple[int, int, int]:
+    """How far off an alternative is: it was not meant if another one has the field that it does not know."""
+    fields = [problem for problem in found if problem.kind == "field"]
+    meant = sum(len(problem.where) == depth and problem.name in names for problem in fields)
+    return meant, len(found) - len(fields), len(found)
 
 
 _KINDS = {str: "string", bool: "boolean", int: "integer", type(None): "null", dict: "object", list: "array"}
