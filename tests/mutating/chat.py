@@ -123,7 +123,9 @@ def change_message(draft: Draft, role: str, drop: str = "", calls: bool | None =
     places = [
         at
         for at, message in enumerate(draft.messages)
-        if message.get("role") == role and calls in (None, bool(message.get("tool_calls")))
+        if message.get("role") == role
+        and calls in (None, bool(message.get("tool_calls")))
+        and not (drop == "content" and any(key.startswith("reasoning") for key in message))
     ]
     at = draft.pick(places)
     if at is None:

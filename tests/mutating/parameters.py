@@ -136,7 +136,7 @@ def change_tools(draft: Draft, name: str) -> Place | None:
     names = [tool["name"] for tool in draft.body.get("tools", []) if tool.get("type", "custom") == "custom"]
     if not names or draft.messages[-1]["role"] != "user":
         return None
-    block = {"type": "tool_addition", "tool": {"type": "tool_reference", "tool_name": name or names[0]}}
+    block = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": name or names[0]}}
     draft.messages.append({"role": "system", "content": [block]})
     return {"N": len(draft.messages) - 1, "M": 0}
 

@@ -54,6 +54,7 @@ class Operator:
     severity: str
     paths: tuple[str, ...]
     needs_answer: str
+    unless: str
     twin: Twin
 
 
@@ -78,6 +79,7 @@ def _operator(row: dict[str, Any]) -> Operator:
         row.get("severity", ""),
         tuple(row["path"]),
         row.get("needs_answer", ""),
+        row.get("unless", ""),
         Twin(_edit(twin["edit"]), twin.get("args", {}), twin.get("allows", "")),
     )
 
@@ -96,25 +98,25 @@ class Conversation:
     """The exchanges of one recording up to and including one of them, and what is known about that.
 
     Attributes:
-        said: what the validator says to the last exchange, and what it ever says to it alone: rule by rule.
-        keys: rules with their paths.
+        exchanges: the last one is to be changed.
+        answers: what the model had answered, by place in its history.
     """
 
     exchanges: list[Exchange]
     answers: Mapping[int, Any]
-    _said: dict[str, tuple[set[tuple[str, str]], Counter[str]]] = field(default_factory=dict)
+    _said: dict[str, tuple[set[Finding], Counter[str]]] = field(default_factory=dict)
 
     @property
     def last(self) -> Exchange:
         return self.exchanges[-1]
 
-    def says(self, side: str) -> tuple[set[tuple[str, str]], Counter[str]]:
-        """Rules with paths, and how often each rule: on the unchanged conversation."""
+    def says(self, side: str) -> tuple[set[Finding], Counter[str]]:
+        """The findings of the unchanged conversation, and how often each rule."""
         if side not in self._said:
             before = findings(self.exchanges, side, all=True)
             alone = findings(self.exchanges[-1:], side)
             often = Counter(finding.rule for finding in before) | Counter(finding.rule for finding in alone)
-            self._said[side] = {(finding.rule, finding.path) for finding in (*before, *alone)}, often
+            self._said[side] = {*before, *alone}, often
         return self._said[side]
 
 
@@ -206,24 +208,28 @@ def try_on(operator: Operator, conversation: Conversation, result: Result, name:
     there = _moved(operator, conversation)
     if there is None:
         return
-    seen = [there.last]
+    seen = [_bytes(there.last)]
     for first in (False, True):
         place, exchange = _changed(operator.edit, operator.args, there, operator.side, first)
-        if place is None or exchange is None or exchange in seen:
+        if place is None or exchange is None or _bytes(exchange) in seen:
             continue
         if operator.needs_answer and place.get(operator.needs_answer) not in there.answers:
             continue
-        seen.append(exchange)
+        seen.append(_bytes(exchange))
         _judge(operator, there, exchange, place, result, name)
     if len(seen) == 1:
         return
-    seen = [there.last]
+    seen = [_bytes(there.last)]
     for first in (False, True):
         place, exchange = _changed(operator.twin.edit, operator.twin.args, there, operator.side, first)
-        if place is None or exchange is None or exchange in seen:
+        if place is None or exchange is None or _bytes(exchange) in seen:
             continue
-        seen.append(exchange)
+        seen.append(_bytes(exchange))
         _judge_twin(operator, there, exchange, result, name)
+
+
+def _bytes(exchange: Exchange) -> object:
+    return wire.dump(exchange.request.json), exchange.request.headers, exchange.steps
 
 
 def _moved(operator: Operator, conversation: Conversation) -> Conversation | None:
@@ -252,10 +258,12 @@ def _changed(
 
 
 def _judge(operator: Operator, base: Conversation, exchange: Exchange, place: Place, result: Result, name: str) -> None:
-    known, _ = base.says(operator.side)
+    known, often = base.says(operator.side)
     said = findings([*base.exchanges[:-1], exchange], operator.side)
-    new = [finding for finding in said if (finding.rule, finding.path) not in known]
-    if any(_fits(finding, operator, place) and finding not in new for finding in said):
+    new = [finding for finding in said if finding not in known]
+    if any(_fits(finding, operator, place) for finding in said if finding in known) or any(
+        fnmatchcase(rule, operator.unless) for rule in often
+    ):
         result.unfit += 1
         return
     result.applied += 1

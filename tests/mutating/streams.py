@@ -351,6 +351,8 @@ def set_key(stream: Stream, what: str, path: list[Any], value: Any = None, drop:
     """Another value deep in an event's data."""
     for at in stream.of(what) if stream.first else reversed(stream.of(what)):
         whole = copy.deepcopy(data(stream.events[at]))
+        if "error" in whole:
+            continue
         inner: Any = whole
         for step in path[:-1]:
             inner = inner.get(step) if isinstance(inner, dict) else inner[step] if inner and len(inner) > step else None
@@ -542,6 +544,7 @@ def finish_early(stream: Stream, reason: str = "refusal") -> Place | None:
 
 def cut_by_max_tokens(stream: Stream) -> Place | None:
     """Legal: a tool's input is cut in the middle, because `max_tokens` was reached."""
+    stream.first = False
     if break_input(stream, "cut") is None:
         return None
     return finish_early(stream, "max_tokens")
@@ -597,22 +600,23 @@ def change_call(stream: Stream, drop: str, inner: bool = False) -> Place | None:
     return {"i": stream.number(site[0])}
 
 
-def break_arguments(stream: Stream, how: str) -> Place | None:
-    """The joined arguments of a call are no JSON."""
-    chunks = []
+def break_arguments(stream: Stream) -> Place | None:
+    """A brace too many at the end of a call's joined arguments."""
+    last: dict[int, int] = {}
     for at in stream.of("chunk"):
         choices = data(stream.events[at]).get("choices") or [{}]
-        calls = (choices[0].get("delta") or {}).get("tool_calls") or []
-        if calls and (calls[0].get("function") or {}).get("arguments"):
-            chunks.append(at)
-    at = stream.pick(chunks)
-    if at is None:
+        for call in (choices[0].get("delta") or {}).get("tool_calls") or []:
+            if (call.get("function") or {}).get("arguments") and isinstance(call.get("index"), int):
+                last[call["index"]] = at
+    index = stream.pick(last)
+    if index is None:
         return None
-    value = copy.deepcopy(data(stream.events[at]))
-    function = value["choices"][0]["delta"]["tool_calls"][0]["function"]
-    function["arguments"] = function["arguments"] + "}" if how == "brace" else function["arguments"] + '"'
-    stream.write(at, value)
-    return {"i": stream.number(at)}
+    value = copy.deepcopy(data(stream.events[last[index]]))
+    for call in value["choices"][0]["delta"]["tool_calls"]:
+        if call.get("index") == index:
+            call["function"]["arguments"] += "}"
+    stream.write(last[index], value)
+    return {"i": stream.number(last[index])}
 
 
 def _finishes(raw: bytes) -> bool:

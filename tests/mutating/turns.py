@@ -92,12 +92,14 @@ def rename_result(draft: Draft, id: str = "toolu_01AAAAAAAAAAAAAAAAAAAAAA") -> P
     return {"N": at, "R": at + 1, "M": place}
 
 
-def save_text_only(draft: Draft) -> Place | None:
+def save_text_only(draft: Draft, needs_text: bool = False) -> Place | None:
     """The assistant turn was saved without its tool call, and the results follow all the same."""
     at = draft.pick(draft.loops())
     if at is None:
         return None
     kept = [block for block in draft.content(at) if block.get("type") != "tool_use"]
+    if needs_text and not any(block.get("text", "").strip() for block in kept):
+        return None
     draft.messages[at]["content"] = kept or [{"type": "text", "text": "I look that up."}]
     return {"N": at, "R": at + 1, "M": draft.results(at + 1)[0]}
 
@@ -316,19 +318,20 @@ def no_signature(draft: Draft) -> Place | None:
 
 
 def drop_thinking(draft: Draft) -> Place | None:
-    """The assistant turn of the open tool loop begins without its thinking."""
+    """Every assistant turn of the open tool loop begins without its thinking."""
     at = _open_loop(draft)
     if at is None:
         return None
-    kept = [block for block in draft.content(at) if block.get("type") not in ("thinking", "redacted_thinking")]
-    draft.messages[at]["content"] = kept
+    for index in range(_loop_start(draft, at), at + 1, 2):
+        kept = [block for block in draft.content(index) if block.get("type") not in ("thinking", "redacted_thinking")]
+        draft.messages[index]["content"] = kept
     return {"N": at}
 
 
 def thinking_last(draft: Draft) -> Place | None:
     """The thinking of the open tool loop stands behind the tool call."""
     at = _open_loop(draft)
-    if at is None or draft.content(at)[0].get("type") != "thinking":
+    if at is None or _loop_start(draft, at) < at or draft.content(at)[0].get("type") != "thinking":
         return None
     draft.content(at).insert(1, draft.content(at).pop(0))
     return {"N": at}
@@ -372,6 +375,13 @@ def _open_loop(draft: Draft) -> int | None:
     return at
 
 
+def _loop_start(draft: Draft, at: int) -> int:
+    """The first assistant message of the tool loop that one is in."""
+    while at - 2 in draft.loops() and at - 1 >= 0 and draft.messages[at - 1]["role"] == "user":
+        at -= 2
+    return at
+
+
 # --- what was sent back against what was received ----------------------------------------------------
 
 
@@ -397,11 +407,11 @@ def _alike(sent: Block, got: Block) -> bool:
 
 def cut_text(draft: Draft) -> Place | None:
     """The text of an assistant turn was cut when it was saved."""
-    index = draft.pick(_echoes(draft, lambda content: any(len(block.get("text", "")) > 8 for block in content)))
+    index = draft.pick(_echoes(draft, lambda content: any(len(block.get("text", "")) > 40 for block in content)))
     if index is None:
         return None
     for at, block in enumerate(draft.content(index)):
-        if len(block.get("text", "")) > 8:
+        if len(block.get("text", "")) > 40:
             block["text"] = block["text"][: len(block["text"]) // 2].rstrip()
             return {"N": index, "M": at}
     return None
