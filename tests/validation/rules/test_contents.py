@@ -72,6 +72,7 @@ def test_messages_hold_something(messages, paths, text):
 def test_only_what_is_new_is_looked_at():
     sent = body(user("Hi.", text("")), assistant("Hi!"), user(" "), assistant("Yes?"), user("Go on."))
     assert said(content_empty.check, sent, new=1) == [("error", "messages.2.content")]
+    assert said(content_empty.check, sent, new=3) == []
     assert said(content_empty.check, sent, new=4) == []
     assert said(content_empty.check, body(user(" "), user("")), new=1) == [
         ("error", "messages.1"),

@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from convo_replay.validation.rules import prefill_unsupported, prefill_whitespace
-from rule_cases import assistant, body, errors, said, server_result, server_use, system, text, thinking, use, user
+from rule_cases import (
+    assistant,
+    body,
+    errors,
+    result,
+    said,
+    server_result,
+    server_use,
+    system,
+    text,
+    thinking,
+    use,
+    user,
+)
 
 COMPACTED = {"type": "compaction", "content": "They said hello."}
 ENDS = {
@@ -48,6 +61,12 @@ def test_what_a_history_may_end_with(last, severity):
 def test_models_without_prefill(model, severity):
     sent = body(user("What is it?"), assistant("It"), assistant(" is"), model=model)
     assert said(prefill_unsupported.check, sent) == ([(severity, "messages.2")] if severity else [])
+
+
+def test_results_of_tools_are_a_user_message():
+    sent = body(user("Go."), assistant("Sure.", use()), user(result()), model="claude-opus-4-6")
+    assert said(prefill_unsupported.check, sent) == []
+    assert said(prefill_unsupported.check, sent | {"messages": []}) == []
 
 
 WHITE = {

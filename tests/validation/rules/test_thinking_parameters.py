@@ -19,6 +19,7 @@ from rule_cases import (
     assistant,
     body,
     errors,
+    request_of,
     result,
     said,
     server_result,
