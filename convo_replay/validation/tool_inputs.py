@@ -77,13 +77,12 @@ def check(reply: Reply, asked: Asked) -> Iterator[Finding]:
         schema = declared.get(key)
         if schema is None:
             continue
-        text = wire.dump(schema)
-        broken = "" if len(text) > _MOST_TEXT else _compiled(text).broken
-        if broken and use.name not in told:
+        compiled = _compiled(_text(schema))
+        if not compiled.broken:
+            yield from _input_invalid(use, compiled)
+        elif use.name not in told:
             told.add(use.name)
-            yield _schema_invalid(asked, use.name, key, broken)
-        elif len(text) <= _MOST_TEXT:
-            yield from _input_invalid(use, _compiled(text))
+            yield _schema_invalid(asked, use.name, key, compiled.broken)
 
 
 def _schema_invalid(asked: Asked, name: str, key: str, broken: str) -> Finding:
@@ -145,15 +144,21 @@ class _Compiled(NamedTuple):
     doublings: float
 
 
+def _text(schema: Any) -> str:
+    """A schema as JSON; the one that says nothing where it is too long or nests too deep."""
+    try:
+        text = wire.dump(schema)
+    except RecursionError:
+        return "{}"
+    return text if len(text) <= _MOST_TEXT else "{}"
+
+
 @functools.lru_cache(256)
 def _compiled(text: str) -> _Compiled:
     schema = wire.parse(text)
     if not isinstance(schema, dict):
         return _Compiled(f"{quoted(schema)} is not an object", None, 0)
-    try:
-        recursions = _recursions(schema)
-    except RecursionError:
-        recursions = None
+    recursions = _recursions(schema)
     if recursions is None:
         return _Compiled("", None, 0)
     import jsonschema_rs
