@@ -7,15 +7,18 @@ and once per text. One that would take too long to check is not checked.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from convo_replay.providers import wire
 from convo_replay.providers.reply import Reply
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Path, Rule
 from convo_replay.validation.findings import value as quoted
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Validator
 
 TOOL_INPUT_INVALID = Rule(
     name="tool-input-invalid",
@@ -53,6 +56,8 @@ _MOST_STEPS = 20_000
 _MOST_OTHERS = 10
 """References by an anchor or an identifier: those are not followed."""
 _MOST_DOUBLINGS = 16
+_MOST_EXPLAINED = 6
+"""Explaining costs far more than judging: with so many doublings it is not said what exactly does not fit."""
 _BACKTRACKS = 10_000
 _CUT = frozenset({"max_tokens", "length", "model_context_window_exceeded", "refusal", "content_filter"})
 """Ends after which the last input may be a part of one."""
@@ -99,18 +104,24 @@ def _schema_invalid(asked: Asked, name: str, key: str, broken: str) -> Finding:
 
 
 def _input_invalid(use: _Use, schema: _Compiled) -> Iterator[Finding]:
-    if schema.errors is None or schema.doublings * _depth(use.input) > _MOST_DOUBLINGS:
+    validator, work = schema.validator, schema.doublings * _depth(use.input)
+    if validator is None or work > _MOST_DOUBLINGS:
         return
+    declares = f'expected what "{use.name[:100]}" declares, got'
     try:
-        errors = list(islice(schema.errors(use.input), _MOST_ERRORS))
+        if validator.is_valid(use.input):
+            return
+        if work > _MOST_EXPLAINED:
+            yield TOOL_INPUT_INVALID.found(use.where, f"{declares} {quoted(use.input)}")
+            return
+        errors = list(islice(validator.iter_errors(use.input), _MOST_ERRORS))
     except Exception:  # lone surrogates, a nesting that the compiled schema does not follow
         return
     for error in errors:
         if type(error.kind).__name__.endswith("BacktrackLimitExceeded"):
             continue
         said = error.message if len(error.message) <= 200 else f"{error.message[:199]}…"
-        message = f'expected what "{use.name[:100]}" declares, got: {said}'
-        yield TOOL_INPUT_INVALID.found((*use.where, *error.instance_path), message)
+        yield TOOL_INPUT_INVALID.found((*use.where, *error.instance_path), f"{declares}: {said}")
 
 
 def _anthropic(reply: Reply) -> Iterator[_Use]:
@@ -134,14 +145,14 @@ def _openai_chat(reply: Reply) -> Iterator[_Use]:
 
 
 class _Compiled(NamedTuple):
-    """A tool's schema: why it is `broken`, or what finds the `errors` of an input.
+    """A tool's schema: why it is `broken`, or what judges an input.
 
-    `doublings`: by which power of two the work may grow with each level of an input, of a recursive schema.
+    `doublings`: how often the work may double with each level of an input, where the schema is recursive.
     """
 
     broken: str
-    errors: Callable[[Any], Iterable[Any]] | None
-    doublings: float
+    validator: Validator | None
+    doublings: int
 
 
 def _text(schema: Any) -> str:
@@ -173,7 +184,7 @@ def _compiled(text: str) -> _Compiled:
     except Exception as error:
         first = str(getattr(error, "message", "") or error).partition("\n")[0]
         return _Compiled(first if len(first) <= 200 else f"{first[:199]}…", None, 0)
-    return _Compiled("", validator.iter_errors, (recursions - 1).bit_length() if recursions > 1 else 0)
+    return _Compiled("", validator, (recursions - 1).bit_length() if recursions > 1 else 0)
 
 
 def _refuse(_uri: str) -> NoReturn:

@@ -145,6 +145,10 @@ HOSTILE = {
         {},
     ),
     "branches at each level": (TWICE | {"not": TWICE, "if": TWICE}, nested(60, lambda inner: {"c": inner})),
+    "branches that all fail": (
+        {"anyOf": [{"properties": {"c": {"$ref": "#"}}, "required": [name]} for name in ("x", "y")]},
+        nested(12, lambda inner: {"c": inner}),
+    ),
     "a pattern that backtracks": (
         {"items": {"type": "string", "pattern": "^(a|aa)+\\1(?=b)$"}},
         ["a" * 60 + "c"] * 20,
@@ -165,6 +169,14 @@ def test_a_hostile_schema_ends_soon_and_raises_nothing(case):
     schema, given = HOSTILE[case]
     assert len(anthropic(schema, given)) <= 5
     assert len(chat(schema, json.dumps(given))) <= 5
+
+
+def test_a_recursive_schema_is_judged_deeper_than_it_is_explained():
+    either = {"anyOf": [{"properties": {"c": {"$ref": "#"}}, "required": [name]} for name in ("x", "y")]}
+    (shallow,) = anthropic(either, {"c": {}})
+    (deep,) = anthropic(either, nested(10, lambda inner: {"c": inner}))
+    assert "anyOf" in shallow.message
+    assert deep.message == f'expected what "weather" declares, got {nested(10, lambda inner: {"c": inner})!r}'
 
 
 def test_a_schema_is_compiled_once_however_often_it_is_sent():
