@@ -36,6 +36,8 @@ TOOL = {
 }
 _ELSEWHERE = re.compile(r"anthropic_.*|.*_proxy", re.IGNORECASE)  # variables that a client obeys
 
+_LEFT_OUT = ("cassette: ", "to fix: ", "if this ", "called from ")  # lines of a failure that are no help here
+
 
 @dataclass
 class Heard:
@@ -107,9 +109,9 @@ def _broken(anthropic: Any, cassette: Path, url: str) -> bool:
         with use_cassette(cassette, record="none"):
             _ask(anthropic, url, key="none-at-all", kept=_text_only)
     except InvalidTurn as failure:
-        print("\n   InvalidTurn, without a network:")
+        print("InvalidTurn, without a network:")  # in place of what the model would have said
         for line in str(failure).splitlines():
-            if not line.startswith(("cassette:", "to fix:", "called from")):
+            if not line.startswith(_LEFT_OUT):
                 print(_folded(line))
         print()
         return True
@@ -120,7 +122,9 @@ def _broken(anthropic: Any, cassette: Path, url: str) -> bool:
 def _folded(line: str) -> str:
     """A line with its indent, on as many lines as it takes."""
     indent = " " * (len(line) - len(line.lstrip()) + 3)
-    return textwrap.fill(line.strip(), _width(), initial_indent=indent, subsequent_indent=f"{indent}  ")
+    return textwrap.fill(
+        line.strip(), _width(), initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False
+    )
 
 
 def _whole(content: list[dict[str, Any]]) -> Any:
@@ -173,7 +177,7 @@ def _ask(anthropic: Any, url: str, key: str, kept: Callable[[list[dict[str, Any]
 def _excerpt(lines: list[str]) -> None:
     """What was asked first, and the first events of the answer, as the file has them."""
     width = _width()
-    for sought, count in (("messages:", 2), ("response:", 12)):
+    for sought, count in (("messages:", 2), ("response:", 10)):
         start = next((at for at, line in enumerate(lines) if line.strip() == sought), 0)
         print("   |     …")
         for line in lines[start : start + count]:

@@ -44,6 +44,16 @@ def test_it_says_what_happened_in_one_screen(shown: str) -> None:
     assert "sk-ant" not in shown
 
 
+def test_it_breaks_the_conversation_and_says_how(shown: str) -> None:
+    said = " ".join(shown.partition("4. Validate.")[2].split())
+    assert "assistant InvalidTurn, without a network: turns[1] is a request that the API rejects: POST http://" in said
+    assert "tool-result-unexpected: " in said
+    assert "at request.messages[2].content[0] expected " in said
+    assert "the API answers 400: messages.2.content.0: unexpected `tool_use_id` found in `tool_result` blocks" in said
+    assert "nearest recorded: turns[1]; it differs in messages[1].content: recorded " in said
+    assert "convo-replay check --explain tool-result-unexpected" in said
+
+
 def test_without_an_sdk_it_names_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
     assert demo.run() == 2

@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 HOWS = ("test", "fails", "script", "file", "skip")
 
 FENCE = re.compile(
-    r"(?:^<!--\s*run:\s*(?P<how>.*?)\s*-->\s*\n)?^```python[^\n]*\n(?P<code>.*?)^```\s*$", re.MULTILINE | re.DOTALL
+    r"(?:^<!--\s*run:\s*(?P<how>.*?)\s*-->\s*\n)?^```python[^\n]*\n(?P<code>.*?)^```[^\S\n]*$"
+    r"(?:\n+<!-- prints -->\n```text\n(?P<prints>.*?)^```\s*$)?",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -34,6 +36,7 @@ class Example:
     name: str
     copies: tuple[tuple[str, str], ...] = ()
     before: tuple[Example, ...] = field(default=(), repr=False)
+    prints: str = ""
 
     @property
     def id(self) -> str:
@@ -57,7 +60,7 @@ def examples(page: str, text: str) -> list[Example]:
         name = named.pop("name", "test_example.py" if how in ("test", "fails") else "example.py")
         copies = tuple((source, target) for target, source in named.items())
         before = tuple(other for other in found if other.how == "file")
-        found.append(Example(page, line, block["code"], how, name, copies, before))
+        found.append(Example(page, line, block["code"], how, name, copies, before, block["prints"] or ""))
     return found
 
 
@@ -95,6 +98,30 @@ def test_the_example_does_what_it_says(example, tmp_path):
     ran = run(example, tmp_path)
     expected = 1 if example.how == "fails" else 0
     assert ran.returncode == expected, f"{example.id}\n{ran.stdout}\n{ran.stderr}"
+    assert prints(example, ran.stdout), f"{example.id} does not print what stands below it:\n{ran.stdout}"
+
+
+def prints(example: Example, output: str) -> bool:
+    """Whether the output has what the page shows of it, however lines are broken; a line `…` leaves something out."""
+    said = " ".join(output.replace("\nE ", "\n").split())
+    for part in re.split(r"^…$", example.prints, flags=re.MULTILINE):
+        at = said.find(words := " ".join(part.split()))
+        if at < 0:
+            return False
+        said = said[at + len(words) :]
+    return True
+
+
+@pytest.mark.parametrize(
+    ("shown", "fits"),
+    [("2 passed", True), (". [100%]\n…\npassed", True), ("2\nfailed", False), ("passed\n…\n.", False)],
+)
+def test_what_a_block_prints_is_compared(tmp_path, shown, fits):
+    code = "def test_1():\n    pass\n\ndef test_2():\n    pass\n"
+    text = f"<!-- run: test -->\n```python\n{code}```\n\n<!-- prints -->\n```text\n{shown}\n```\n"
+    [example] = examples("page.md", text)
+    assert example.prints == f"{shown}\n"
+    assert prints(example, "..  [100%]\n2 passed") is fits
 
 
 PAGE = """\

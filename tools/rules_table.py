@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from convo_replay.reporting.findings import severities
 from convo_replay.validation.catalogue import all_rules
 from convo_replay.validation.findings import Rule
 
@@ -18,9 +19,7 @@ def table(rules: Iterable[Rule]) -> str:
     """A row for each rule."""
     rows = ["| rule | row | format | severity | holds where nothing is wrong |", "|---|---|---|---|---|"]
     for rule in rules:
-        severity = rule.severity + "".join(
-            f", {other} behind {profile}" for profile, other in rule.severities.items() if other != rule.severity
-        )
+        severity = severities(rule)
         cells = (f"`{rule.name}`", rule.number, FORMATS.get(rule.format, rule.format), severity, rule.summary)
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(rows) + "\n"

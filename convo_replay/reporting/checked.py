@@ -16,7 +16,7 @@ from rich.console import Console
 from convo_replay.checking import Checked
 from convo_replay.exchange import Exchange
 from convo_replay.providers import wire
-from convo_replay.reporting.findings import Folded, answers, folded, ignoring
+from convo_replay.reporting.findings import Folded, answers, folded, ignoring, severities
 from convo_replay.reporting.lines import write
 from convo_replay.reporting.outcomes import number, status
 from convo_replay.reporting.printable import one_line, styled
@@ -68,8 +68,7 @@ class Page:
         write(self._console, 0, styled(""))
         if rule.api_error:
             self._wrapped(0, f"{answers(rule.side, rule)}: {rule.api_error}")
-        elsewhere = [f"{severity} behind {profile}" for profile, severity in rule.severities.items()]
-        self._wrapped(0, f"severity: {', '.join([rule.severity, *elsewhere])}")
+        self._wrapped(0, f"severity: {severities(rule)}")
         self._wrapped(0, f"source: {rule.source}")
         self._wrapped(0, f"to ignore it: {ignoring([rule.name])}")
 

@@ -139,6 +139,15 @@ def answers(side: str, rule: Rule | None) -> str:
     return f"the API answers {rule.status if rule else 400}"
 
 
+def severities(rule: Rule) -> str:
+    """`error; warn behind openrouter, litellm, unknown gateways`: what a rule's findings are, and where else."""
+    others: dict[str, list[str]] = {}
+    for profile, severity in rule.severities.items():
+        if severity != rule.severity:
+            others.setdefault(severity, []).append("unknown gateways" if profile == "unknown" else profile)
+    return "; ".join([rule.severity, *(f"{severity} behind {', '.join(names)}" for severity, names in others.items())])
+
+
 def ignoring(rules: Iterable[str]) -> str:
     """The setting under which rules say nothing: `ignore_rules=["tool-result-missing"]`."""
     return "ignore_rules=[" + ", ".join(f'"{name}"' for name in rules) + "]"
