@@ -8,6 +8,7 @@ echo, and nothing is said of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,12 +23,13 @@ Placed = tuple[Path, Block]
 """A block that is sent, with its place in the request."""
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
-_ALIKE = 12  # characters that two texts have in common, at least, to be the same text with a change
+_ALIKE = 12  # characters of a text's beginning that are enough to know it by
+_MOSTLY, _ALIKE_WORDS = 0.6, 6  # of the words of two texts that are one with a change
 _DEPTH = 100
 _ADDED = frozenset({"cache_control"})
 """Fields that clients may add or drop as they like."""
-_MADE_UP = frozenset({"id", "input", "arguments"})
-"""Fields that a client fills where the answer has none: gateways send no id; an input that a stream cut off is {}."""
+_MADE_UP = ("id", "tool_use_id")
+"""Fields that a client fills where the answer has none: some gateways send no ids."""
 _OBSERVED = ("\nObservation:", "Observation:")
 """What clients of the ReAct format write behind the model's text, in the same message."""
 _COMPARED: Mapping[str, tuple[str, ...]] = {
@@ -45,12 +47,14 @@ class Change:
         said: ends "sent it …": `without its text`.
         thinking: it is about a thinking block.
         gone: every thinking block is missing.
+        minor: what is lost says how the block came about, not what it is: `caller`.
     """
 
     where: Path
     said: str
     thinking: bool = False
     gone: bool = False
+    minor: bool = False
 
 
 def sent_back(asked: Asked) -> Iterator[tuple[int, list[Change], bool]]:
@@ -162,8 +166,8 @@ class _Comparison:
         for at, (_, block) in enumerate(self.sent):
             same = known.get(_key(block))
             if same:
-                self.pair[at] = same.pop()
-                self.is_echo |= bool(_key(block)[1])
+                mine = self.pair[at] = same.pop()
+                self.is_echo |= bool(_key(block)[1]) or self.received[mine] == block
         return sorted(at for left in known.values() for at in left)
 
     def _pair_rest(self, left: list[int]) -> None:
@@ -214,9 +218,10 @@ class _Comparison:
             mine = self.received[at]
             if self.merged and _family(mine) == "text":
                 continue
-            said = ", ".join(_differing(mine, block))
-            if said:
-                yield Change(where, said, thinking=_family(mine) == "thinking")
+            names = list(_differing(mine, block))
+            if names:
+                said = ", ".join([_said(name, mine, block) for name in names])
+                yield Change(where, said, thinking=_family(mine) == "thinking", minor=names == ["caller"])
 
     def _missing(self) -> Iterator[Change]:
         paired = {at for at in self.pair if at is not None}
@@ -314,25 +319,20 @@ def _key(block: Block) -> tuple[str, str]:
 
 
 def _differing(mine: Block, block: Block) -> Iterator[str]:
-    """What is said of two blocks that are one: the fields that differ."""
-    family = _family(mine)
+    """The fields in which two blocks differ that are one."""
     for name in _COMPARED.get(wire.string(mine.get("type")), tuple(mine)):
-        if name in _ADDED or name not in mine:
-            continue
-        if name == "type":
-            if block.get(name) != mine[name]:
-                yield f"with `{mine[name]}` as `{block.get(name)}`"
-            continue
-        if same(name, mine[name], block.get(name)):
-            continue
-        if name == "thinking":
-            yield f"with another text in {_named(mine)}"
-        elif family == "text" and name == "text":
-            yield _text_differs(mine, block)
-        elif block.get(name) is None:
-            yield f"without the `{name}` of {_named(mine)}"
-        else:
-            yield f"with another `{name}` in {_named(mine)}"
+        if name not in _ADDED and name in mine and not same(name, mine[name], block.get(name)):
+            yield name
+
+
+def _said(name: str, mine: Block, block: Block) -> str:
+    if name == "text" and _family(mine) == "text":
+        return _text_differs(mine, block)
+    if block.get(name) is None:
+        return f"without the `{name}` of {_named(mine)}"
+    if name == "thinking":
+        return f"with another text in {_named(mine)}"
+    return f"with another `{name}` in {_named(mine)}"
 
 
 def _text_differs(mine: Block, block: Block) -> str:
@@ -359,7 +359,7 @@ def same(name: str, mine: Any, sent: Any) -> bool:
         if not mine and name in _MADE_UP:
             return True
         if name == "arguments" and isinstance(mine, str) and isinstance(sent, str):
-            mine, sent = wire.parse(mine), wire.parse(sent)
+            mine, sent = wire.parse(mine or "{}"), wire.parse(sent or "{}")
             return mine is not None and bool(mine == sent)
         if isinstance(mine, dict | list) and isinstance(sent, dict | list):
             return bool(_pruned(mine) == _pruned(sent))
@@ -384,25 +384,12 @@ def _squeezed(blocks: Iterator[Block]) -> str:
 
 
 def _is_like(mine: str, sent: str) -> bool:
-    """Whether most of a text is in the other, from its start or to its end."""
-    longer = max(len(mine), len(sent))
+    """Whether two texts are one with a change: the sent one is its beginning, or most of their words are the same."""
     if mine.startswith(sent):
-        return len(sent) >= min(_ALIKE, longer)
-    common = _common(mine, sent)
-    common += min(_common(mine[::-1], sent[::-1]), min(len(mine), len(sent)) - common)
-    return common >= _ALIKE and 2 * common >= longer
-
-
-def _common(one: str, two: str) -> int:
-    """How many characters two texts have in common at their start."""
-    low, high = 0, min(len(one), len(two))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[:middle] == two[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+        return len(sent) >= min(_ALIKE, len(mine))
+    words, others = Counter(mine.split()), Counter(sent.split())
+    count = words.total() + others.total()
+    return 2 * (words & others).total() >= max(_MOSTLY * count, _ALIKE_WORDS)
 
 
 def _named(block: Block) -> str:

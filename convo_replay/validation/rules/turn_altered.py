@@ -31,6 +31,7 @@ def check(asked: Asked) -> Iterator[Finding]:
     for index, changes, tools in echo.sent_back(asked):
         latest = asked.format == "anthropic" and is_latest(asked, index)
         told = [change for change in changes if _is_told(change, latest, tools)]
+        told.sort(key=lambda change: change.minor)
         if told:
             said = " and ".join(change.said for change in told[:_SHOWN])
             more = f" and {len(told) - _SHOWN} more changes" if len(told) > _SHOWN else ""

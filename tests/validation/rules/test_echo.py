@@ -83,7 +83,7 @@ CASES: dict[str, tuple[list[Any], list[Any], list[str]]] = {
     "input as text": ([PLAIN], [use("toolu_1", input='{"city": "Paris"}')], [f"{ALTERED}.content[0]"]),
     "input with a null": ([PLAIN], [use("toolu_1", input={"city": "Paris", "unit": None})], []),
     "input in another order": ([use("t", input={"a": 1, "b": 2})], [use("t", input={"b": 2, "a": 1})], []),
-    "input that was cut off": ([use("toolu_1", input={})], [use("toolu_1", input={"city": "Pa"})], []),
+    "input where there was none": ([use("toolu_1", input={})], [PLAIN], [f"{ALTERED}.content[0]"]),
     "name": ([PLAIN], [use("toolu_1", name="weather")], [f"{ALTERED}.content[0]"]),
     "id": ([LOOK, PLAIN], [LOOK, use("toolu_9")], [f"{ALTERED}.content[1]"]),
     "caller gone": ([USE], [PLAIN], [f"{ALTERED}.content[0]"]),
@@ -101,6 +101,7 @@ CASES: dict[str, tuple[list[Any], list[Any], list[str]]] = {
     "the next turn behind it": ([LOOK], [LOOK, text("It is sunny.")], []),
     "a search's result gone": ([searching(), searched(), LOOK], [searching(), LOOK], [f"{ALTERED}.content[1]"]),
     "a new block type": ([WAVE, USE], [WAVE | {"hand": "left"}, USE], []),
+    "a text gone beside a block without an id": ([WAVE, LOOK], [WAVE], [f"{ALTERED}.content[0]"]),
     "a new block type gone": ([WAVE, USE], [USE], [f"{ALTERED}.content[0]"]),
     "a new block type changed": ([WAVE, USE], [WAVE | {"hand": "right"}, USE], [f"{ALTERED}.content[0]"]),
     "two kinds of change": ([HM, USE], [HM | {"signature": "eA=="}, PLAIN], [
@@ -193,6 +194,17 @@ def test_many_changes_are_one_finding():
     asked = request(ASK, assistant(*[use(f"toolu_{at}") for at in range(5)]), answers={1: received})
     (found,) = findings(asked, *RULES)
     assert found.message.endswith("`tool_use` toolu_2 and 2 more changes")
+
+
+def test_what_matters_most_is_told_first():
+    received = [use(f"toolu_{at}", caller={"type": "direct"}) for at in range(3)]
+    asked = request(ASK, assistant(use("toolu_0"), use("toolu_1", input={})), answers={1: received})
+    (found,) = findings(asked, *RULES)
+    assert found.path == "request.messages[1].content[1]"
+    assert found.message.endswith(
+        "sent it with another `input` in `tool_use` toolu_1, without the `caller` of `tool_use` toolu_1 and without "
+        "`tool_use` toolu_2 and without the `caller` of `tool_use` toolu_0"
+    )
 
 
 CALL = calling("call_1", content="I look it up.")
