@@ -101,6 +101,7 @@ def test_more_than_20_images_may_have_2000_pixels():
     assert said(image_limit.check, body(user(*earlier[:-1]), assistant("Nice."), user(image(3000, 5))), new=1) == []
     twenty = body(user(image(9000, 5), *[image(9, 9)] * 18), assistant("Nice."), user(image(3000, 5)))
     assert said(image_limit.check, twenty, new=1) == []  # the one of 9000 pixels was told before
+    assert errors(image_limit.check, twenty)[0].endswith("exceed max allowed size: 8000 pixels")
     further = body(*sent["messages"], assistant("Well."), user("And?"))
     assert said(image_limit.check, further, new=3) == []
     assert said(image_limit.check, body(*sent["messages"], user(image(5, 2001))), new=3) == [

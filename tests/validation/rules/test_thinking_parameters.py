@@ -196,9 +196,9 @@ def test_a_model_younger_than_the_table_only_warns():
 def test_thinking_off_and_much_effort(model, kind, effort, found):
     sent = body(user("Go."), model=model, thinking={"type": kind}, output_config={"effort": effort})
     assert said(thinking_unsupported.check, sent) == [("error", "thinking.type")] * found
-    assert all(
-        f"output_config.effort '{effort}' is not supp" in text for text in errors(thinking_unsupported.check, sent)
-    )
+    for finding in thinking_unsupported.check(request_of(sent)):
+        assert f"output_config.effort '{effort}' is not supported when thinking is disabled" in finding.api_error
+        assert finding.message.endswith(f'"{effort}"')
 
 
 def test_between_tools_takes_no_other_field():
