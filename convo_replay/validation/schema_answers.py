@@ -90,7 +90,7 @@ def event_findings(format: str, events: Sequence[Any], *, beta: bool) -> Iterato
             continue
         for finding in judge.findings("event", event, ("events", index)):
             place = tuple(step for step in finding.where if isinstance(step, str))
-            if (key := (finding.rule, place, finding.message)) not in told:
+            if (key := (finding.rule, place, finding.message.partition(", got")[0])) not in told:
                 told.add(key)
                 yield finding
                 if len(told) == MOST:

@@ -159,7 +159,7 @@ def _text(schema: Any) -> str:
     """A schema as JSON; the one that says nothing where it is too long or nests too deep."""
     try:
         text = wire.dump(schema)
-    except RecursionError:
+    except (RecursionError, ValueError):
         return "{}"
     return text if len(text) <= _MOST_TEXT else "{}"
 

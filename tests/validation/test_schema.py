@@ -607,8 +607,13 @@ STREAMS = {
     "a new field": ("anthropic", [START, {**OPEN, "mood": 1}], [("unknown-field", "warn", "events[1].mood")]),
     "the same in each": (
         "anthropic",
-        [START, OPEN, *[{**DELTA, "mood": 1}] * 50],
-        [("unknown-field", "warn", "events[2].mood")],
+        [START, OPEN, *[{**DELTA, "mood": index, "weather": 0} for index in range(50)]],
+        [("unknown-field", "warn", "events[2].mood"), ("unknown-field", "warn", "events[2].weather")],
+    ),
+    "two things missing in each": (
+        "anthropic",
+        [START, OPEN, *[{"type": "content_block_delta"}] * 50],
+        [(*BROKEN, "events[2]"), (*BROKEN, "events[2]")],
     ),
     "index as text": ("anthropic", [START, {**OPEN, "index": "0"}], [(*BROKEN, "events[1].index")]),
     "no index": ("anthropic", [START, OPEN, without(DELTA, "index")], [(*BROKEN, "events[2]")]),
