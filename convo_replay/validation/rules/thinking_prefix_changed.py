@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from convo_replay.providers import wire
-from convo_replay.validation import echo
+from convo_replay.validation import likeness
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Rule
 
@@ -36,7 +36,7 @@ _SINCE: Final[Mapping[str, tuple[int, int]]] = {
 
 def check(asked: Asked) -> Iterator[Finding]:
     since = _SINCE.get(asked.model.family)
-    if since is None or not asked.model.at_least(*since):
+    if since is None or not asked.origins or not asked.model.at_least(*since):
         return
     latest = next((at for at in range(len(asked.messages) - 1, -1, -1) if _has_origin(asked, at)), None)
     if latest is None:
@@ -64,11 +64,11 @@ def _has_origin(asked: Asked, index: int) -> bool:
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any], end: int) -> tuple[str, int] | None:
     """What differs between two requests in what stands before a message, and the first message that it concerns."""
     for name in ("system", "tools"):
-        if not echo.same(name, before.get(name), now.get(name)):
+        if not likeness.same(name, before.get(name), now.get(name)):
             return f"another `{name}`", 0
     known, sent = wire.items(before.get("messages")), wire.items(now.get("messages"))[:end]
     for index, (one, two) in enumerate(zip(known, sent, strict=False)):
-        if not echo.same("", one, two):
+        if not likeness.same("", one, two):
             return f"another messages[{index}]", index
     if len(known) != len(sent):
         return f"{len(sent)} messages in place of {len(known)}", min(len(known), len(sent))
