@@ -14,7 +14,7 @@ from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 
 MESSAGES = "https://api.anthropic.com/v1/messages"
 CHAT = "https://api.openai.com/v1/chat/completions"
-MODEL, CHAT_MODEL = "claude-sonnet-4-5", "gpt-5.5"
+MODEL, CHAT_MODEL = "claude-sonnet-4-6", "gpt-5.5"
 SCHEMA = {
     "type": "object",
     "properties": {"path": {"type": "string"}, "query": {"type": "string"}},

@@ -25,6 +25,14 @@ REPEATED = 0.1  # seconds that one round takes at least, where one time is too s
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What is measured, and what is made before each time of it, and not measured."""
+
+    run: Callable[[Any], Any]
+    prepare: Callable[[], Any] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class Validating:
     """Exchanges of one conversation, by a validator that has seen none of them.
 
@@ -44,7 +52,7 @@ class Validating:
     def measure(self, bench: Bench, scenario: str) -> None:
         """Prints milliseconds, and ours as a multiple of the others."""
         given = self.exchanges()
-        works: dict[str, Callable[[], Any]] = {
+        works: dict[str, Work] = {
             "jsonschema_rs": _alone(given, self.sides, _rust),
             OURS.name: self._ours(given),
         }
@@ -73,40 +81,48 @@ class Validating:
         """Where the time of all checks goes, over a hundred validators."""
         work = self._ours(self.exchanges())
         profiler = cProfile.Profile()
-        profiler.runcall(lambda: [work() for _ in range(100 if self.goal < 10 else 3)])
+        every = [work.prepare() for _ in range(100 if self.goal < 10 else 3)]
+        profiler.runcall(lambda: [work.run(one) for one in every])
         return pstats.Stats(profiler)
 
-    def _ours(self, given: Sequence[Exchange]) -> Callable[[], Any]:
+    def _ours(self, given: Sequence[Exchange]) -> Work:
         from convo_replay.validation.history import Validator
 
-        def work() -> int:
-            validator, found = Validator(), 0
+        def prepare() -> Validator:
+            """One that has seen nothing, or the requests alone, where only answers are measured."""
+            validator = Validator()
+            for exchange in given if "request" not in self.sides else ():
+                validator.request(exchange.request)
+            return validator
+
+        def work(validator: Validator) -> int:
+            found = 0
             for exchange in given:
                 if "request" in self.sides:
                     found += len(validator.request(exchange.request))
                 if "response" in self.sides:
-                    if "request" not in self.sides:
-                        validator.request(exchange.request)
                     found += len(validator.response(exchange))
             return found
 
-        if work():
+        if work(prepare()):
             raise AssertionError("there are findings where nothing is wrong")
-        return work
+        return Work(work, prepare)
 
 
-def _repeated(work: Callable[[], Any]) -> Callable[[], float]:
+def _repeated(work: Work) -> Callable[[], float]:
     """CPU seconds for one time, measured over as many as fill a moment."""
-    once = max(measuring.cpu(work), 1e-6)
+    given = work.prepare()
+    once = max(measuring.cpu(lambda: work.run(given)), 1e-6)
     times = max(1, int(REPEATED / once))
 
     def measured() -> float:
-        return measuring.cpu(lambda: [work() for _ in range(times)]) / times
+        every = [work.prepare() for _ in range(times)]
+        return measuring.cpu(lambda: [work.run(one) for one in every]) / times
 
     return measured
 
 
-def _alone(given: Sequence[Exchange], sides: Sequence[str], ask: Callable[[Any], Callable[[Any], Any]]) -> Any:
+def _alone(given: Sequence[Exchange], sides: Sequence[str], ask: Callable[[Any], Callable[[Any], Any]]) -> Work:
     """A question to a compiled schema for each request, and for the events of each answer; they are parsed before."""
     params, events = _schema("params"), _schema("event")
     of_request, of_events = ask(params), ask({"type": "array", "items": events, "$defs": events["$defs"]})
@@ -117,11 +133,11 @@ def _alone(given: Sequence[Exchange], sides: Sequence[str], ask: Callable[[Any],
         if "response" in sides
     ]
 
-    def work() -> None:
+    def work(_: None) -> None:
         if not all(map(of_request, requests)) or not all(map(of_events, answers)):
             raise AssertionError("the schema refuses something in which nothing is wrong")
 
-    return work
+    return Work(work)
 
 
 def _schema(root: str) -> dict[str, Any]:
