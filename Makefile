@@ -15,7 +15,7 @@ endif
 STAMP := $(VENV)/.installed-dev
 DEMO_STAMP := $(VENV)/.installed-demo
 
-.PHONY: help test demo lint format schemas corpus bench wheel clean
+.PHONY: help test demo lint format schemas corpus mutants bench wheel clean
 
 help:
 	@echo "make test    the tests, in $(VENV)"
@@ -24,6 +24,7 @@ help:
 	@echo "make schemas writes convo_replay/validation/schemas/*.json anew, from the installed SDKs' types"
 	@echo "make bench   side by side with the bare SDK, vcrpy, and cassetter where it is installed"
 	@echo "make corpus  replays every vcrpy cassette under CORPUS=$(CORPUS)"
+	@echo "make mutants breaks the conversations under CORPUS=$(CORPUS), and shows what validation finds"
 	@echo "make wheel   dist/*.whl"
 
 test: $(STAMP)
@@ -63,6 +64,10 @@ gateway: .venv-litellm/.installed
 # Every vcrpy cassette under CORPUS is loaded, and each request in it is sent and compared.
 corpus: $(STAMP)
 	$(BIN)/python tools/replay_vcrpy.py $(CORPUS)
+
+# Every recorded conversation under CORPUS, changed in one place after the other; what validation says of it. Minutes.
+mutants: $(STAMP)
+	$(BIN)/python tools/mutants.py $(CORPUS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run

@@ -13,7 +13,6 @@ mutants or applies nowhere, or where something is said to a twin.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -30,11 +29,12 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--notes", type=int, default=3, metavar="N", help="how many failures of each operator are told")
     given = parser.parse_args(arguments)
-    os.environ["CONVO_CORPUS"] = str(given.corpus)
     sys.path.insert(0, str(TESTS))
     import all_formats
+    import corpus
     from mutating import running
 
+    corpus.CORPUS = given.corpus if (given.corpus / "INDEX.json").is_file() else None
     recordings = all_formats.recordings()
     if not recordings:
         print(f"{given.corpus}: no INDEX.json, so no recordings", file=sys.stderr)

@@ -186,17 +186,24 @@ class Result:
 
     @property
     def good(self) -> bool:
-        """Whether it is found often enough, and its twin is left alone."""
+        """Whether it applied, is found often enough, and its twin is left alone."""
         return self.percent >= 99 and not self.twin_errors and not self.twin_warnings
 
     def note(self, text: str) -> None:
         self.notes.append(text)
 
 
-def run(operator: Operator, conversations: Iterable[tuple[str, Conversation]]) -> Result:
-    """Applies an operator wherever it applies. The pairs: the name of a recording, a conversation of it."""
+def run(operator: Operator, conversations: Iterable[tuple[str, Conversation]], most: int = 0) -> Result:
+    """Applies an operator wherever it applies.
+
+    Args:
+        conversations: the name of a recording, a conversation of it.
+        most: so many mutants and twins are enough; 0 for all.
+    """
     result = Result(operator)
     for name, conversation in conversations:
+        if most and result.applied >= most and result.twins >= most:
+            break
         provider = find(conversation.last.request)
         if provider is not None and provider.name == operator.format:
             try_on(operator, conversation, result, name)

@@ -245,7 +245,9 @@ def _server_uses(draft: Draft) -> list[tuple[int, int, int]]:
 
 def drop_server_result(draft: Draft) -> Place | None:
     """A server tool's result is gone from a turn that others follow."""
-    site = draft.pick(site for site in _server_uses(draft) if site[0] + 1 < len(draft.messages))
+    asking = {index for index, _, _ in draft.blocks("assistant", "tool_use")}  # there it may come later
+    sites = [site for site in _server_uses(draft) if site[0] + 1 < len(draft.messages) and site[0] not in asking]
+    site = draft.pick(sites)
     if site is None:
         return None
     index, at, place = site
