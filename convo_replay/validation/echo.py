@@ -53,15 +53,22 @@ class Change:
     minor: bool = False
 
 
-def sent_back(asked: Asked) -> Iterator[tuple[int, list[Change], bool]]:
+def sent_back(asked: Asked) -> list[tuple[int, list[Change], bool]]:
     """The changed ones among the new assistant turns that are echoes.
 
-    Yields:
+    Returns:
         Index of the turn's first message; its changes, in the order of the request; whether the turn uses tools.
     """
+    if not asked.answers:
+        return []
+    known: list[tuple[int, list[Change], bool]] | None = asked.memo.get("sent_back")
+    if known is None:
+        known = asked.memo["sent_back"] = list(_sent_back(asked))
+    return known
+
+
+def _sent_back(asked: Asked) -> Iterator[tuple[int, list[Change], bool]]:
     answers = asked.answers
-    if not answers:
-        return
     for index, message in asked.fresh:
         if message.role != "assistant" or index not in answers:
             continue

@@ -36,17 +36,19 @@ def check(asked: Asked) -> Iterator[Finding]:
 
 def _open(asked: Asked, end: int) -> list[tuple[int, str, str]]:
     """Message, id, name: of the server tools that have no result in the open turn that ends before a message."""
-    answered: set[str] = set()
-    uses: list[tuple[int, str, str]] = []
+    turn: list[int] = []
     for index in range(end - 1, -1, -1):
         message = asked.messages[index]
         if message.role == "user" and not tool_loop.only_results(message):
             break
-        if message.role != "assistant":
-            continue
-        answered.update(ident for _, ident, _ in tool_loop.server_results(message))
-        uses += [(index, ident, name) for _, ident, name in tool_loop.server_uses(message)]
-    return [use for use in reversed(uses) if use[1] not in answered]
+        if message.role == "assistant" and not tool_loop.SERVER_USES.isdisjoint(message.types):
+            turn.append(index)
+    uses = [(at, ident, name) for at in turn for _, ident, name in tool_loop.server_uses(asked.messages[at])]
+    if not uses:
+        return []
+    after = asked.messages[turn[-1] : end]
+    answered = {ident for message in after for _, ident, _ in tool_loop.server_results(message)}
+    return sorted(use for use in uses if use[1] not in answered)
 
 
 def _undeclared(asked: Asked) -> Iterator[Finding]:

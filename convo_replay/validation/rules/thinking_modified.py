@@ -22,6 +22,7 @@ RULE = Rule(
     source="platform.claude.com api/errors; anthropics/claude-code #19539",
     api_error="messages.N.content.M: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot "
     "be modified. These blocks must remain as they were in the original response.",
+    needs=frozenset({"thinking", "redacted_thinking"}),
 )
 
 

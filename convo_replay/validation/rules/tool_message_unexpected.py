@@ -20,6 +20,7 @@ RULE = Rule(
     source="miurla/morphic #136; prism-php/prism #175",
     api_error="Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
     "'tool_calls'.",
+    needs=frozenset({"tool"}),
 )
 
 

@@ -19,6 +19,7 @@ RULE = Rule(
     source="field reports of the API's answer: block/goose, BerriAI/litellm, All-Hands-AI/OpenHands",
     api_error="messages.N.content.M: each tool_use must have a single result. Found multiple `tool_result` blocks "
     "with id: ID",
+    needs=frozenset({"tool_result"}),
 )
 
 

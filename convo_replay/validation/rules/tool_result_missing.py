@@ -22,6 +22,7 @@ RULE = Rule(
     source="platform.claude.com agents-and-tools/tool-use/handle-tool-calls; anthropics/claude-code #2697",
     api_error="messages.N: `tool_use` ids were found without `tool_result` blocks immediately after: ID. Each "
     "`tool_use` block must have a corresponding `tool_result` block in the next message.",
+    needs=frozenset({"tool_use"}),
 )
 
 

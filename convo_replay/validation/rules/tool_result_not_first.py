@@ -20,6 +20,7 @@ RULE = Rule(
     "tool_result blocks first, and what the user has to add after them.",
     source="platform.claude.com agents-and-tools/tool-use/handle-tool-calls",
     api_error=tool_result_missing.RULE.api_error,
+    needs=frozenset({"tool_result"}),
 )
 
 

@@ -21,6 +21,7 @@ RULE = Rule(
     source="vercel/ai #17366; anthropics/claude-code #13460",
     api_error="messages.N.content.M: unexpected `tool_use_id` found in `tool_result` blocks: ID. Each `tool_result` "
     "block must have a corresponding `tool_use` block in the previous message.",
+    needs=frozenset({"tool_result"}),
 )
 
 

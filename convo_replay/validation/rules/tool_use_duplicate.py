@@ -18,6 +18,7 @@ RULE = Rule(
     "(tool_calls and tool_use) were both converted. Give each call an id of its own, the same in its tool_result.",
     source="BerriAI/litellm #23510; anthropics/claude-code #20700; sst/opencode #1279",
     api_error="messages.N.content.M: `tool_use` ids must be unique",
+    needs=frozenset({"tool_use"}),
 )
 
 
