@@ -566,12 +566,14 @@ class Conversation:
             return f"pytest {shlex.quote(self.owner)} --convo-record=rewrite"
         return f'use_cassette("{self._shown}", record="rewrite")'
 
-    def _named(self, sent: Request) -> str:
-        """A request that is about to be answered, as messages call it."""
-        number = len(turns([*self.exchanges, Exchange(sent, (Head(200), End()))])) - 1
-        provider = find(sent)
-        is_turn = provider is not None and provider.generates(sent)
-        return f"turns[{number}]" if is_turn else f"{sent.method} {_without_query(sent.url)}"
+    def _named(self, sent: Request, slot: int | None = None) -> str:
+        """A request as messages call it; one that has no place in the conversation yet comes next."""
+        grouper = Grouper()
+        for exchange in self._finished[:slot]:
+            if exchange is not None:
+                grouper.add(exchange)
+        turn = grouper.add(Exchange(sent, (Head(200), End()), test=self.owner))
+        return f"turns[{turn.index}]" if turn else f"{sent.method} {_without_query(sent.url)}"
 
     def _differences(self, sent: Request, refusal: Refuse) -> list[str]:
         if refusal.nearest is None or refusal.played:
@@ -601,7 +603,7 @@ class Conversation:
         from convo_replay.reporting.findings import invalid_turn
 
         return invalid_turn(
-            self._named(sent),
+            self._named(sent, broken[0].exchange),
             f"{sent.method} {_without_query(sent.url)}",
             broken,
             nearest=self._nearest_name(refusal) if refusal else "",

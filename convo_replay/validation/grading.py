@@ -16,12 +16,13 @@ def graded(findings: Sequence[Finding], exchange: Exchange, *, grace: bool) -> l
 
     A recorded 4xx makes all of them `info`: the API has said it, or something else. With `grace`, what the
     vendor's own endpoint answered with 2xx is a warning at most: the API has the last word. What a gateway
-    or a mock accepted proves nothing.
+    or a mock accepted proves nothing. What was not answered (5xx, a broken connection) is not settled: `info`
+    until an attempt is.
     """
     status = exchange.status or 0
-    if 400 <= status < 500:
+    if 400 <= status < 500 or (grace and not 200 <= status < 300):
         return [replace(finding, severity="info") for finding in findings]
-    if not (grace and 200 <= status < 300 and any(finding.severity == "error" for finding in findings)):
+    if not grace or all(finding.severity != "error" for finding in findings):
         return list(findings)
     from convo_replay.validation.gateways import is_vendor
 

@@ -89,8 +89,9 @@ def _digests(value: Any) -> tuple[bytes, bytes]:
     """Of a message as it is, and of what matters in it."""
     text = wire.dump(value)
     exact = _hash(text)
-    content = value.get("content") if isinstance(value, dict) else None
-    if not isinstance(content, str) and '"cache_control"' not in text:
+    if not isinstance(value, dict):
+        return exact, exact
+    if not isinstance(value.get("content"), str) and '"cache_control"' not in text:
         return exact, exact
     return exact, _hash(wire.dump(_bare(value)))
 
@@ -294,12 +295,16 @@ class Validator:
         read = FACTS[format]
         new = shared = 0
         for index, value in enumerate(wire.items(asked.body.get(key))[:MOST_MESSAGES]):
-            answers = node.place.answers
+            before, answers = node.message.role, node.place.answers
             node = node.place.next(value, read)
             path.append(node)
             if answers:
                 given[index] = answers
-            elif node.message.uses and (answers := self._by_use.get(node.message.uses[0][1], [])):
+            elif (
+                node.message.uses
+                and before != "assistant"
+                and (answers := self._by_use.get(node.message.uses[0][1], []))
+            ):
                 given[index] = answers  # an earlier message was edited meanwhile
             if node.checked:
                 shared = index + 1

@@ -60,7 +60,8 @@ def gateway() -> Iterator[str]:
 def ask(url: str) -> None:
     """What an application does: a call that generates, and one that does not."""
     messages = [{"role": "user", "content": "What is the capital of France?"}]
-    body = {"model": "acme-large", "stream": True, "messages": messages, "acme": {"trace_id": uuid.uuid4().hex}}
+    trace = {"trace_id": uuid.uuid4().hex}
+    body = {"model": "acme-large", "max_tokens": 64, "stream": True, "messages": messages, "acme": trace}
     with httpx.Client(base_url=url, headers={"x-acme-key": "acme-secret-4711"}) as client:
         client.post("/gateway/v2/complete", json=body).raise_for_status()
         client.post("/gateway/v2/feedback", json={"good": True}).raise_for_status()

@@ -38,7 +38,7 @@ def test_other_side(snapshot, convo_transcript):
 
 @pytest.mark.convo(keep=["errors"])
 def test_retry_and_threads(convo_transcript, snapshot):
-    ask_again = {"model": "m", "messages": [{"role": "user", "content": "retried"}]}
+    ask_again = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "retried"}]}
     for _ in range(2):
         httpx.post(f"{os.environ['UPSTREAM']}/text,fail=529/v1/messages", json=ask_again)
     threads = [threading.Thread(target=loop, args=(f"{name}?", f"tools,delay={delay}"))
