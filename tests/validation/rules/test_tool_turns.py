@@ -159,6 +159,19 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         {"tools": [{"type": "code_execution_20260120", "name": "code_execution"}]},
         [],
     ),
+    "deferred, and never done": (
+        (
+            ASK,
+            assistant(searching(), use("toolu_1")),
+            user(result("toolu_1")),
+            assistant(use("toolu_2")),
+            user(result("toolu_2")),
+            assistant("Sunny."),
+            GO_ON,
+        ),
+        SEARCH | {"new": 5},
+        ["server-tool-result-missing messages[1]"],
+    ),
     "code of a tool with another name": (
         (ASK, assistant(searching("srvtoolu_1", "bash_code_execution"))),
         {"tools": [{"type": "code_execution_20260120", "name": "code_execution"}]},
