@@ -10,7 +10,7 @@ import pytest
 
 CORE = [
     "bodies", "errors", "exchange", "matching", "player", "providers", "providers.anthropic", "providers.openai_chat",
-    "redaction", "sse", "turns",
+    "redaction", "sse", "turns", "validating", "validation.catalogue", "validation.history",
 ]  # fmt: skip
 OUTSIDE = {"anthropic", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "pytest", "vcr", "yaml"}
 
@@ -29,6 +29,14 @@ def test_the_core_imports_no_client_no_runner_and_no_parser(module):
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
     assert loaded & OUTSIDE == set()
+
+
+def test_validators_of_schemas_are_imported_when_something_is_validated():
+    loaded = run(
+        "import json, sys\nimport convo_replay.validating, convo_replay.validation.catalogue as catalogue\n"
+        "catalogue.all_rules()\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    assert loaded & (OUTSIDE | {"jsonschema", "jsonschema_rs", "rich"}) == set()
 
 
 def test_the_plugin_imports_only_pytest_and_the_standard_library():
