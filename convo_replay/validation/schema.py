@@ -70,7 +70,7 @@ _walked: tuple[Mapping[str, Any], bool, bool, tuple[Finding, ...]] = ({}, False,
 
 def _params(asked: Asked, body: Mapping[str, Any]) -> Iterator[Finding]:
     global _walked
-    if "model" not in body and not any(part in asked.request.url for part in _IN_URL):
+    if "model" not in body and not _model_in_url(asked):
         said = "model: Field required" if asked.format == "anthropic" else "you must provide a model parameter"
         finding = REQUEST_SCHEMA.found((), '"model" is a required property', api_error=said)
         yield finding if _vendor(asked) else replace(finding, severity="warn")
@@ -101,6 +101,10 @@ def _accepted(asked: Asked, root: str, given: Any, *, many: bool = False) -> boo
         and f"beta.{root}" in shapes(asked.format).roots
         and accepting(asked.format, f"beta.{root}", many=many)(given)
     )
+
+
+def _model_in_url(asked: Asked) -> bool:
+    return any(part in asked.request.url for part in _IN_URL)
 
 
 def _vendor(asked: Asked) -> bool:
@@ -159,13 +163,10 @@ class _Judge:
         return self._wrong(problem, message, f"{at}: Field required" if self.anthropic else chat)
 
     def _type(self, problem: Problem) -> Finding | None:
-        if (
-            problem.given is None
-            and not self.anthropic
-            and not self.vendor
-            and problem.where[-1] not in _NEVER_NULL
-            and isinstance(problem.where[-1], str)
-        ):
+        unset = problem.given is None and isinstance(last := problem.where[-1] if problem.where else 0, str)
+        if unset and not self.anthropic and last not in _NEVER_NULL and (self.in_message(problem) or not self.vendor):
+            return None
+        if unset and last == "model" and _model_in_url(self.asked):
             return None
         said = ""
         if self.anthropic:
@@ -175,7 +176,10 @@ class _Judge:
                 said = f"{problem.path}: Input should be a valid {_PYDANTIC[problem.expected]}"
         else:
             said = f"Invalid type for '{shown(problem.where)}': {problem.expected}, but got {quoted(problem.given)}."
-        return self._wrong(problem, f"{problem.expected}, sent {quoted(problem.given)}", said)
+        finding = self._wrong(problem, f"{problem.expected}, sent {quoted(problem.given)}", said)
+        # Whether null counts as not set is known of a few parameters alone.
+        mild = unset and not self.in_message(problem) and last not in _NEVER_NULL
+        return replace(finding, severity="warn") if mild else finding
 
     def _value(self, problem: Problem) -> Finding | None:
         message = f"{problem.expected}, sent {quoted(problem.given)}"
@@ -208,7 +212,7 @@ class _Judge:
             if len(where) == 2:
                 return UNKNOWN_ROLE.found((*where, "role"), f"{problem.expected}, {sent}")
             if _is_block(where):
-                return self._block(problem, sent)
+                return self._block(problem, sent) if self.anthropic else self._part(problem, sent)
             if self.role == "assistant":
                 return UNKNOWN_BLOCK.found(where, f"{problem.expected}, {sent}")
         elif where[:1] == ("tools",) and len(where) == 2:
@@ -234,9 +238,27 @@ class _Judge:
             return BLOCK_MISPLACED.found(where[:2], f"content[{where[3]}]: {message}", api_error=said)
         return BLOCK_MISPLACED.found(where, message)
 
+    def _part(self, problem: Problem, sent: str) -> Finding | None:
+        """A part of a chat message."""
+        where, kind = problem.where, problem.name
+        if kind not in self.shapes.tags:
+            return UNKNOWN_BLOCK.found(where, f"expected a part of a type that {self.shapes.sdk} knows, {sent}")
+        if self.role == "tool":
+            return None  # a rule of its own knows more
+        return self._wrong(
+            problem, f"{problem.expected} in a message of role {self.role}, {sent}", "", (*where, "type")
+        )
+
+    def in_message(self, problem: Problem) -> bool:
+        return problem.where[:1] == ("messages",) and len(problem.where) > 1
+
     def _wrong(self, problem: Problem, message: str, said: str, where: Path | None = None) -> Finding:
         """What the vendor rejects; a gateway may take other parameters, and other values."""
-        lax = not self.vendor and not self.anthropic and (problem.where[:1] != ("messages",) or problem.kind == "value")
+        lax = (
+            not self.vendor
+            and not self.anthropic
+            and (not self.in_message(problem) or problem.kind in ("value", "tag"))
+        )
         at = problem.where if where is None else where
         return REQUEST_SCHEMA.found(at, message, api_error=said, severity="warn" if lax else None)
 
@@ -248,9 +270,13 @@ _PLACES = {
     "T": "in the content of a tool_result",
 }
 _NEVER_NULL = frozenset(
-    {"messages", "role", "content", "type", "text", "tool_call_id", "id", "function", "name", "arguments"}
-)
-"""What gateways of chat completions, too, need; for the rest they take null as nothing."""
+    # What is needed; for the rest of chat messages null counts as not set (measured at OpenAI for an assistant's
+    # `tool_calls`, `function_call`, `refusal` and `audio`).
+    {
+        "messages", "model", "max_tokens", "role", "content", "type", "text", "tool_call_id", "id", "function", "name",
+        "arguments", "input_schema",
+    }
+)  # fmt: skip
 _PYDANTIC = {
     "expected a string": "string",
     "expected an integer": "integer",

@@ -28,7 +28,6 @@ from convo_replay.validation.schema_walk import MOST, Problem, problems
 
 _KERNEL: Mapping[str, frozenset[str]] = {
     # By the `type` of the object: the parts that every client reads.
-    "message": frozenset({"role", "content"}),
     "text": frozenset({"text"}),
     "thinking": frozenset({"thinking"}),
     "redacted_thinking": frozenset({"data"}),
@@ -48,6 +47,8 @@ _KERNEL: Mapping[str, frozenset[str]] = {
 }
 _RESULT = frozenset({"tool_use_id", "content"})
 _CHAT_KERNEL = frozenset({"choices", "message", "delta", "tool_calls"})
+_SILENT = frozenset({"usage", "delta", "index"})
+"""Missing: the grammar of streams says it, or Azure's chunks of annotations have none."""
 _ENDS = frozenset({"stop_reason", "finish_reason"})
 _NO_EVENTS = ("ping", "error")
 
@@ -119,8 +120,11 @@ class _Judge:
     def _missing(self, problem: Problem) -> Finding | None:
         name = problem.name
         severity = self._severity(problem, name)
-        if severity == "warn" and (problem.null or "usage" in problem.where or name == "usage"):
+        whole = problem.where == ()
+        if severity == "warn" and (problem.null or "usage" in problem.where or (name in _SILENT and not whole)):
             return None
+        if problem.where[2:] == ("message",):
+            return None  # what a start leaves out, the stream brings, or a client does without
         return self._wrong(problem, f'"{name}" is missing, expected in every answer', severity)
 
     def _type(self, problem: Problem) -> Finding | None:
@@ -164,6 +168,8 @@ class _Judge:
         if not self.anthropic:
             kernel = problem.kind == "type" and name in _CHAT_KERNEL
             return "error" if kernel or (problem.where == () and name == "choices") else "warn"
+        if problem.where == () or problem.where == ("content",):
+            return "error" if name == "content" else "warn"
         if problem.owner.endswith("_tool_result"):
             return "error" if name in _RESULT else "warn"
         return "error" if name == "type" or name in _KERNEL.get(problem.owner, ()) else "warn"

@@ -101,6 +101,11 @@ class Shapes:
             known = self._accepting[key] = functools.partial(_careful, ask)
         return known
 
+    @functools.cached_property
+    def tags(self) -> frozenset[str]:
+        """Every `type` that any object has."""
+        return frozenset(tag for part in self.defs.values() for tag in _tags(part, "type"))
+
     def _closed(self, also: frozenset[str]) -> dict[str, Schema]:
         """The definitions without room for what they do not name."""
         if also not in self._closed_defs:

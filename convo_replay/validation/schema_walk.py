@@ -108,7 +108,7 @@ class _Walk:
 
     def _object(self, union: Union, given: Mapping[str, Any], where: Path, path: str, owner: str) -> None:
         fitting, key = union.members, union.key
-        if key:
+        if key and (key in given or len(fitting) > 1):
             tag = given.get(key)
             untagged = union.null if key in given else union.without
             if tag is None and not untagged:

@@ -231,6 +231,8 @@ WRONG = {
     "max_tokens as text": (body() | {"max_tokens": "5"}, [(ERROR, "error", "max_tokens")]),
     "max_tokens a fraction": (body() | {"max_tokens": 5.5}, [(ERROR, "error", "max_tokens")]),
     "max_tokens a flag": (body() | {"max_tokens": True}, [(ERROR, "error", "max_tokens")]),
+    "a parameter that is null": (body(stop_sequences=None), [(ERROR, "warn", "stop_sequences")]),
+    "max_tokens null": (body() | {"max_tokens": None}, [(ERROR, "error", "max_tokens")]),
     "stop as text": (body(stop_sequences="\n"), [(ERROR, "error", "stop_sequences")]),
     "effort": (body(output_config={"effort": "huge"}), [(ERROR, "error", "output_config.effort")]),
     "a cache's life": (
@@ -335,14 +337,16 @@ def test_a_misspelled_field_is_told_with_the_one_that_is_meant():
             0,
             0,
         ),
-        ("https://r.openai.azure.com/openai/deployments/d/chat/completions", 0, 0),
-        (CHAT, 0, 1),
-        (CHAT, 1, 0),
+        ("https://r.openai.azure.com/openai/deployments/d/chat/completions", {}, 0),
+        ("https://r.openai.azure.com/openai/deployments/d/chat/completions", {"model": None}, 0),
+        (CHAT, {}, 1),
+        (CHAT, {"model": None}, 1),
+        (CHAT, {"model": "gpt-5.5"}, 0),
     ],
-    ids=["vertex", "azure", "chat without", "chat with"],
+    ids=["vertex", "azure", "azure and null", "chat without", "chat and null", "chat with"],
 )
 def test_the_model_may_stand_in_the_url(url, model, expected):
-    given = {"messages": [user("a")]} | ({"model": "gpt-5.5"} if model else {})
+    given = {"messages": [user("a")]} | model
     if "anthropic" in url:
         given |= {"max_tokens": 5, "anthropic_version": "vertex-2023-10-16"}
     format = "anthropic" if "anthropic" in url else "openai_chat"
@@ -435,11 +439,14 @@ CHATS = {
         ],
         [],
     ),
-    "null for nothing": (
-        chat({**assistant("a"), "tool_calls": None}, tools=None),
-        [(ERROR, "error", "tools"), (ERROR, "error", "messages[0].tool_calls")],
-        [],
+    "null for nothing": (chat({**assistant("a"), "tool_calls": None, "audio": None, "refusal": None}), [], []),
+    "a parameter that is null": (chat(tools=None), [(ERROR, "warn", "tools")], []),
+    "an image in an assistant turn": (
+        chat(assistant({"type": "image_url", "image_url": {"url": "https://x.example/a.png"}})),
+        [(ERROR, "error", "messages[0].content[0].type")],
+        [(ERROR, "warn", "messages[0].content[0].type")],
     ),
+    "an image in a tool's answer": (chat(user("a"), ASKS, {**TOLD, "content": [{"type": "image_url"}]}), [], []),
     "unknown parameter": (
         chat(colour=1),
         [("unknown-field", "warn", "colour")],
@@ -532,6 +539,8 @@ ANSWERS = {
     "input as text": ({**ANSWER, "content": [{**USE, "input": "{}"}]}, [(*BROKEN, "content[0].input")]),
     "no signature": ({**ANSWER, "content": [without(THINKING, "signature")]}, [(*LESS, "content[0]")]),
     "no model": (without(ANSWER, "model"), [(*LESS, "")]),
+    "content alone": ({"content": [TEXT]}, [(*LESS, "")] * 5),
+    "no usage": (without(ANSWER, "usage"), [(*LESS, "")]),
     "a counter as text": ({**ANSWER, "usage": {**USAGE, "input_tokens": "9"}}, [(*LESS, "usage.input_tokens")]),
     "a new stop": ({**ANSWER, "stop_reason": "bored"}, [("unknown-value", "warn", "stop_reason")]),
     "a new field": ({**ANSWER, "mood": "good"}, [("unknown-field", "warn", "mood")]),
@@ -619,6 +628,13 @@ STREAMS = {
     "no index": ("anthropic", [START, OPEN, without(DELTA, "index")], [(*BROKEN, "events[2]")]),
     "no text": ("anthropic", [START, OPEN, {**DELTA, "delta": {"type": "text_delta"}}], [(*BROKEN, "events[2].delta")]),
     "delta null": ("anthropic", [START, OPEN, {**DELTA, "delta": None}], [(*BROKEN, "events[2].delta")]),
+    "a start with little in it": ("anthropic", [{**START, "message": {"id": "msg_1", "role": "assistant"}}], []),
+    "a chunk of annotations": ("openai_chat", [{**CHUNK, "choices": [{"index": 0, "finish_reason": None}]}], []),
+    "a tool call without an index": (
+        "openai_chat",
+        [{**CHUNK, "choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"name": "look"}}]}}]}],
+        [],
+    ),
     "no usage": ("anthropic", [without(END, "usage"), {**END, "usage": {}}], []),
     "chunks": ("openai_chat", [CHUNK, {**CHUNK, "choices": []}, None], []),
     "choices null": ("openai_chat", [{**CHUNK, "choices": None}], []),
