@@ -38,7 +38,7 @@ STREAM = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 def answered(
     format: str,
-    body: bytes | Any,
+    body: Any,
     *,
     url: str = "",
     type: str = "application/json",
@@ -46,12 +46,13 @@ def answered(
     status: int | None = 200,
     end: EndKind = "complete",
     stream: bool | None = None,
+    **sent: Any,
 ) -> Read:
-    asked = {"model": "m", "messages": [], **({} if stream is None else {"stream": stream})}
+    asked = {"model": "m", "messages": [], **sent, **({} if stream is None else {"stream": stream})}
     request = Request("POST", url or VENDOR[format], (), Json(asked))
-    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = () if status is None else (Head(status, (("content-type", type), *headers)),)
-    steps = (*head, *([Chunk(0.0, sent)] if sent else ()), End(end))
+    steps = (*head, *([Chunk(0.0, data)] if data else ()), End(end))
     return read(Exchange(request, steps), Asked(request, format, []))
 
 
@@ -60,13 +61,13 @@ def told(read: Read) -> list[tuple[str, Severity]]:
 
 
 @pytest.mark.parametrize("format", ANSWERS)
-@pytest.mark.parametrize("stream", [None, False])
-@pytest.mark.parametrize("type", ["application/json", "text/plain", ""])
-def test_nothing_is_told_of_an_answer(format: str, stream: bool | None, type: str) -> None:
-    read = answered(format, ANSWERS[format], stream=stream, type=type)
-    assert told(read) == []
-    assert read.reply is not None
-    assert read.reply.text == "Hello"
+def test_nothing_is_told_of_an_answer(format: str) -> None:
+    for stream in (None, False):
+        for type in ("application/json", "text/plain", ""):
+            read = answered(format, ANSWERS[format], stream=stream, type=type)
+            assert told(read) == []
+            assert read.reply is not None
+            assert read.reply.text == "Hello"
 
 
 NO_JSON = [("response-not-json", "error")]
@@ -100,8 +101,6 @@ def test_an_answer_of_another_kind_is_told_by_the_schema(format: str) -> None:
     assert {"error"} <= {finding.severity for finding in answered(format, {"hello": "world"}).findings}
 
 
-@pytest.mark.parametrize("format", ANSWERS)
-@pytest.mark.parametrize("stream", [None, True])
 @pytest.mark.parametrize(
     ("status", "end", "body"),
     [
@@ -118,10 +117,29 @@ def test_an_answer_of_another_kind_is_told_by_the_schema(format: str) -> None:
         (200, "cancelled", STREAM[:30]),
     ],
 )
-def test_an_outcome_is_no_finding(
-    format: str, stream: bool | None, status: int | None, end: EndKind, body: bytes
+def test_an_outcome_is_no_finding(status: int | None, end: EndKind, body: bytes) -> None:
+    for format in ANSWERS:
+        for stream in (None, True):
+            assert told(answered(format, body, status=status, end=end, stream=stream)) == []
+
+
+TOOLS = [{"name": "look", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}]
+
+
+@pytest.mark.parametrize(
+    ("input", "end", "expected"),
+    [
+        pytest.param({"city": "Paris"}, "complete", [], id="fits"),
+        pytest.param({"city": 1}, "complete", [("tool-input-invalid", "warn")], id="does not fit"),
+        pytest.param({"city": 1}, "cancelled", [], id="may be cut"),
+    ],
+)
+def test_the_input_of_a_tool_is_judged_where_it_is_whole(
+    input: Any, end: EndKind, expected: list[tuple[str, Severity]]
 ) -> None:
-    assert told(answered(format, body, status=status, end=end, stream=stream)) == []
+    use = {"type": "tool_use", "id": "toolu_01", "name": "look", "input": input}
+    read = answered("anthropic", MESSAGE | {"content": [use], "stop_reason": "tool_use"}, tools=TOOLS, end=end)
+    assert told(read) == expected
 
 
 @pytest.mark.parametrize("format", ANSWERS)
@@ -189,6 +207,7 @@ def chunks(*deltas: dict[str, Any], finish: str | None = "stop") -> bytes:
 
 
 HI = {"role": "assistant", "content": "Hi"}
+TWO = chunks(HI) + chunks(HI, finish=None).replace(b'"choices": [{"index": 0', b'"choices": [{"index": 1')
 CALL = {"index": 0, "type": "function", "function": {"name": "look", "arguments": "{}"}}
 
 
@@ -196,7 +215,7 @@ CALL = {"index": 0, "type": "function", "function": {"name": "look", "arguments"
     ("body", "rule"),
     [
         pytest.param(chunks(HI), "stream-unterminated", id="no [DONE]"),
-        pytest.param(chunks(HI, finish=None) + DONE, "stream-unterminated", id="no finish_reason"),
+        pytest.param(TWO + DONE, "stream-unterminated", id="no finish_reason of the second choice"),
         pytest.param(chunks({"content": "Hi"}) + DONE, "stream-role-missing", id="no role"),
         pytest.param(chunks(HI, {"tool_calls": [CALL]}) + DONE, "stream-tool-call", id="no id"),
     ],
@@ -206,11 +225,42 @@ def test_the_habits_of_gateways_are_warnings(body: bytes, rule: str) -> None:
         assert told(answered("openai_chat", body, url=url, type="text/event-stream", stream=True)) == [(rule, severity)]
 
 
-def test_an_answer_cut_in_the_middle_is_an_error_behind_any_gateway() -> None:
-    read = answered(
-        "openai_chat", chunks(HI, finish=None), url=GATEWAY["openai_chat"], type="text/event-stream", stream=True
-    )
-    assert told(read) == [("stream-unterminated", "error")]
+ANTHROPIC_START = (
+    b'event: message_start\ndata: {"type": "message_start", "message": '
+    + json.dumps({**MESSAGE, "content": [], "stop_reason": None}).encode()
+    + b"}\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("format", "body", "rule"),
+    [
+        pytest.param("openai_chat", chunks(HI, finish=None), "stream-unterminated", id="chat"),
+        pytest.param("openai_chat", chunks(HI, finish=None) + DONE, "stream-unterminated", id="chat with [DONE]"),
+        pytest.param("anthropic", ANTHROPIC_START, "stream-unterminated", id="anthropic"),
+        pytest.param(
+            "anthropic",
+            ANTHROPIC_START + b'event: message_stop\ndata: {"type": "message_stop"}\n\n',
+            "stream-order",
+            id="anthropic with message_stop",
+        ),
+    ],
+)
+@pytest.mark.parametrize("headers", [(), (("x-litellm-call-id", "1"),), (("x-oneapi-request-id", "1"),)])
+def test_an_answer_without_a_reason_to_stop_is_an_error_behind_any_gateway(
+    format: str, body: bytes, rule: str, headers: Headers
+) -> None:
+    read = answered(format, body, url=GATEWAY[format], type="text/event-stream", headers=headers, stream=True)
+    assert told(read) == [(rule, "error")]
+
+
+@pytest.mark.parametrize(("headers", "severity"), [((), "warn"), ((("x-oneapi-request-id", "1"),), "warn")])
+def test_a_message_that_said_why_it_stopped_may_lack_its_end(headers: Headers, severity: Severity) -> None:
+    delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}
+    body = ANTHROPIC_START + b"event: message_delta\ndata: " + json.dumps(delta).encode() + b"\n\n"
+    for url, expected in [(GATEWAY["anthropic"], severity), (VENDOR["anthropic"], "error")]:
+        read = answered("anthropic", body, url=url, type="text/event-stream", headers=headers, stream=True)
+        assert told(read) == [("stream-unterminated", expected)]
 
 
 @pytest.mark.parametrize(

@@ -150,12 +150,12 @@ LEGAL = {
 
 
 @pytest.mark.parametrize("body", LEGAL.values(), ids=LEGAL)
-@pytest.mark.parametrize("url", [VENDOR["anthropic"], GATEWAY["anthropic"]], ids=["vendor", "gateway"])
-def test_nothing_is_told_of_a_legal_stream(body: bytes, url: str) -> None:
-    read = answered("anthropic", body, url=url)
-    assert told(read) == []
-    assert read.reply is not None
-    assert read.reply.complete
+def test_nothing_is_told_of_a_legal_stream(body: bytes) -> None:
+    for url in (VENDOR["anthropic"], GATEWAY["anthropic"]):
+        read = answered("anthropic", body, url=url)
+        assert told(read) == []
+        assert read.reply is not None
+        assert read.reply.complete
 
 
 @pytest.mark.parametrize("headers", [(), (("content-type", "text/plain"),)], ids=["no type", "another type"])
@@ -269,6 +269,12 @@ BROKEN: dict[str, tuple[bytes, Told]] = {
         broken("stream-stop-reason-missing", "events", 14, "delta")),
     "falling usage": (with_(14, {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 30}}, EVENTS[14]),
         warned("stream-usage-falls", "events", 15, "usage", "output_tokens")),
+    "half a document and no stop": (b"".join([*EVENTS[:6], event("{", "content_block_delta"), EVENTS[7], *EVENTS[9:]]),
+        [*invalid(6), *broken("stream-order", "events", 8)]),
+    "an unsigned block before the one that was cut": (with_(3).replace(EVENTS[14], stopped("max_tokens")),
+        broken("stream-signature-missing", "events", 3)),
+    "an unknown block": (b"".join([EVENTS[0], event(start(0, type="musing")), EVENTS[3], EVENTS[3], EVENTS[2],
+        EVENTS[4], stopped("end_turn"), EVENTS[15]]), warned("unknown-block", "events", 1, "content_block")),
     "an unknown event": (with_(6, {"type": "content_block_pause", "index": 1}, EVENTS[6]),
         warned("unknown-event", "events", 6)),
 }  # fmt: skip
@@ -312,10 +318,10 @@ def test_tool_input_may_be_cut(body: bytes, sent: dict[str, Any], betas: str, se
 
 
 @pytest.mark.parametrize("format", VENDOR)
-@pytest.mark.parametrize("reads", range(0, 17, 3))
-def test_what_the_client_left_unread_is_not_missed(format: str, reads: int) -> None:
+def test_what_the_client_left_unread_is_not_missed(format: str) -> None:
     events = EVENTS if format == "anthropic" else CHUNKS
-    assert told(answered(format, b"".join(events[:reads]) + b"data: half", end="cancelled")) == []
+    for reads in range(len(events) + 1):
+        assert told(answered(format, b"".join(events[:reads]) + b"data: half", end="cancelled")) == []
 
 
 def test_what_the_client_read_is_judged_though_it_left() -> None:
@@ -409,6 +415,7 @@ CHAT_LEGAL = {
     "no space": CHAT_WHOLE.replace(b"data: ", b"data:"),
     "lines of data": CHAT_WHOLE.replace(b', "choices"', b',\ndata: "choices"'),
     "Azure: no choices first": event(dict.fromkeys(BASE, "") | {"created": 0, "choices": []}, "") + CHAT_WHOLE,
+    "Azure: annotations alone": chat(2, CHUNKS[2], chunk(None)),
     "empty deltas": chat(2, CHUNKS[2], chunk({}), chunk({"content": ""})),
     "the role in each": b"".join(CHUNKS).replace(b'"delta": {"content"', b'"delta": {"role": "assistant", "content"'),
     "usage: null": CHAT_WHOLE.replace(b', "choices": [{', b', "usage": null, "choices": [{'),
@@ -429,12 +436,12 @@ CHAT_LEGAL = {
 
 
 @pytest.mark.parametrize("body", CHAT_LEGAL.values(), ids=CHAT_LEGAL)
-@pytest.mark.parametrize("url", [VENDOR["openai_chat"], GATEWAY["openai_chat"]], ids=["vendor", "gateway"])
-def test_nothing_is_told_of_legal_chunks(body: bytes, url: str) -> None:
-    read = answered("openai_chat", body, url=url, sent=INCLUDED)
-    assert told(read) == []
-    assert read.reply is not None
-    assert read.reply.complete
+def test_nothing_is_told_of_legal_chunks(body: bytes) -> None:
+    for url in (VENDOR["openai_chat"], GATEWAY["openai_chat"]):
+        read = answered("openai_chat", body, url=url, sent=INCLUDED)
+        assert told(read) == []
+        assert read.reply is not None
+        assert read.reply.complete
 
 
 CALL = ("events", 3, "choices", 0, "delta", "tool_calls", 0)
@@ -487,6 +494,12 @@ CHAT_BROKEN: dict[str, tuple[bytes, Told]] = {
     "a name again": (chat(4, chunk(call('{"city": "Par', name="look"))),
         broken("stream-tool-call", "events", 4, "choices", 0, "delta", "tool_calls", 0)),
     "another id": (chat(2, {**CHAT[2], "id": "chatcmpl-2"}), warned("stream-identity", "events", 2, "id")),
+    "another id from there on": (b"".join(CHUNKS[:2]) + b"".join(CHUNKS[2:]).replace(b"chatcmpl-1", b"chatcmpl-2"),
+        warned("stream-identity", "events", 2, "id")),
+    "much text after finish_reason": (chat(7, *[chunk({"content": "!"})] * 3, CHUNKS[7]),
+        broken("stream-after-end", "events", 7, "choices", 0, "delta")),
+    "30 the first of two calls": (chat(4, b'data: {"id"\n\n', chunk(call("{}", 1, **FIRST)), of=2).replace(
+        CHUNKS[3], b""), invalid(3)),
     "another model": (chat(7, {**COUNTED, "model": "gpt-1"}),
         warned("stream-identity", "events", 7, "model")),
 }  # fmt: skip

@@ -197,7 +197,7 @@ class AnthropicStream(Reading):
         index = data.get("index")
         if state == "failed":
             return self._late(at, rules.AFTER_END, f"expected nothing after an error, got {symbol}")
-        if symbol == "message_start" and state != "start":
+        if symbol == "message_start":
             self.tell(rules.DUPLICATE, where, "expected one message_start, got another one")
             self._begin()
             return "message"
@@ -220,7 +220,8 @@ class AnthropicStream(Reading):
             self._leave()
             return AFTER[symbol]
         if not (self.damaged and state == "start"):
-            self.tell(rules.ORDER, where, f"expected {EXPECTED[state]}, got {symbol}")
+            lost = symbol == "message_stop" and self.stop_reason is None
+            self.tell(rules.ORDER, where, f"expected {EXPECTED[state]}, got {symbol}", "error" if lost else None)
         if state != "closing":
             return AFTER[symbol]
         if index.__class__ is int:
@@ -446,7 +447,9 @@ class AnthropicStream(Reading):
         ended = self.state in ("ended", "failed")
         if not ended and not self.errored and self.whole:
             expected = EXPECTED[self.state].format(index=self._shown())
-            self.tell(rules.UNTERMINATED, (), f"expected {expected}, got {self.cut(events)}")
+            # Without a reason to stop the answer was cut, whoever sent it.
+            severity: Severity | None = "error" if self.stop_reason is None else None
+            self.tell(rules.UNTERMINATED, (), f"expected {expected}, got {self.cut(events)}", severity)
         if self.state == "ended" and self.stop_reason is None and not self.damaged and self.last_delta:
             self.tell(
                 rules.STOP_REASON_MISSING,
@@ -455,14 +458,14 @@ class AnthropicStream(Reading):
             )
         last = max(self.blocks, default=-1)
         for at, index, block, joined in self.later:
-            severity = self._tool_json(block, cut=index == last)
-            if severity != "silent":
+            judged = self._tool_json(block, cut=index == last)
+            if judged != "silent":
                 self.tell(
                     rules.TOOL_JSON,
                     ("events", at),
                     f"expected the partial_json of {block.type} {value(block.name)} to be one JSON object, "
                     f"got {value(joined)}",
-                    severity,
+                    judged,
                 )
         for at, index in self.unsigned:
             if self.state == "ended" and not (index == last and self.stop_reason in _CUT):

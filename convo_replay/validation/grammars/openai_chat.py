@@ -257,8 +257,11 @@ class ChatStream(Reading):
                 "error" if cut else None,
             )
         elif self.state == "ended" and not failed:
+            # LiteLLM gives one for the first choice alone.
+            severity: Severity | None = "error" if len(unfinished) == len(self.choices) else None
             for index in unfinished:
-                self.tell(rules.UNTERMINATED, (), f"expected a finish_reason of choice {index} before [DONE], got none")
+                message = f"expected a finish_reason of choice {index} before [DONE], got none"
+                self.tell(rules.UNTERMINATED, (), message, severity)
             options = wire.mapping(self.asked.body.get("stream_options"))
             if options.get("include_usage") is True and not self.counted:
                 self.tell(
