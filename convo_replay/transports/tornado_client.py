@@ -54,6 +54,7 @@ def fetch(original: Any, client: Any, request: Any, callback: Callable[[Any], No
 
     def answer() -> None:
         end = decision.end
+        conversation.read(decision)
         if end.kind == "complete" and decision.head is not None:
             _Cassette(decision).fetch(original, client, request, callback)
             return
