@@ -39,6 +39,8 @@ __all__ = ["RULES", "event_findings", "request_findings", "response_findings"]
 event_findings = schema_answers.event_findings
 response_findings = schema_answers.response_findings
 
+_AT_ONCE = 1000
+"""Messages of a long history that are asked about together, where not all of it is accepted."""
 _IN_URL = ("/models/", "/model/", "/deployments/")
 """Where a cloud variant has the model, or what stands for it."""
 
@@ -90,9 +92,13 @@ def _messages(asked: Asked, sent: Sequence[Any]) -> Iterator[Finding]:
     if not fresh or _accepted(asked, "message", fresh, many=True):
         return
     judge = _Judge(asked, _vendor(asked))
-    for index, message in enumerate(fresh, asked.new):
-        if not _accepted(asked, "message", message):
-            yield from judge.message(index, message)
+    for start in range(0, len(fresh), _AT_ONCE):
+        some = fresh[start : start + _AT_ONCE]
+        if len(fresh) > _AT_ONCE and _accepted(asked, "message", some, many=True):
+            continue
+        for index, message in enumerate(some, asked.new + start):
+            if not _accepted(asked, "message", message):
+                yield from judge.message(index, message)
 
 
 def _accepted(asked: Asked, root: str, given: Any, *, many: bool = False) -> bool:

@@ -334,7 +334,7 @@ def test_a_misspelled_field_is_told_with_the_one_that_is_meant():
     [
         (
             "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/publishers/anthropic/models/m:rawPredict",
-            0,
+            {},
             0,
         ),
         ("https://r.openai.azure.com/openai/deployments/d/chat/completions", {}, 0),
