@@ -205,8 +205,6 @@ class _Comparison:
 
     def _are_alike(self, mine: Block, block: Block) -> bool:
         """Whether two blocks of a family are one block with a change."""
-        if family(mine) == "thinking":
-            return True
         for name in ("input", "arguments"):
             if name in mine and mine.get("name") == block.get("name") and same(name, mine[name], block.get(name)):
                 self.is_echo = True

@@ -16,7 +16,7 @@ RULE = Rule(
     why="Two results name the same tool_use: a call was run twice, a placeholder for a cancelled call and the real "
     "result that came late were both kept, or a converter made one result of each part of its content. Send one "
     "tool_result with all of the content in it.",
-    source="field reports of the API's answer: block/goose, BerriAI/litellm, All-Hands-AI/OpenHands",
+    source="the API's answer as quoted in BerriAI/litellm (tests of its Messages adapter) and in reports about goose",
     api_error="messages.N.content.M: each tool_use must have a single result. Found multiple `tool_result` blocks "
     "with id: ID",
     needs=frozenset({"tool_result"}),

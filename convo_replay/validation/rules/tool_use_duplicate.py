@@ -16,7 +16,7 @@ RULE = Rule(
     why="Two tool_use blocks have the same id, so no result can tell which one it answers. Usually a block was added "
     "twice while a stream was put together, a gateway numbers its calls per answer, or two formats of the same call "
     "(tool_calls and tool_use) were both converted. Give each call an id of its own, the same in its tool_result.",
-    source="BerriAI/litellm #23510; anthropics/claude-code #20700; sst/opencode #1279",
+    source="BerriAI/litellm #23510; anthropics/claude-code #20700; anomalyco/opencode #1279",
     api_error="messages.N.content.M: `tool_use` ids must be unique",
     needs=frozenset({"tool_use"}),
 )

@@ -20,8 +20,8 @@ RULE = Rule(
     why="The model's turn comes back changed: a block or a tool call is missing, texts are merged or cut, blocks "
     "stand in another order, the input of a tool was rebuilt, a field such as caller or citations is gone. The API "
     "takes most of this, but the model then reads something it has not said, prompt caching misses, and other rules "
-    "may break (A2, A5, A7). Store the answer's content as it is. What SDKs add (null fields, cache_control) is no "
-    "change.",
+    "may break (tool-result-missing, thinking-missing). Store the answer's content as it is. What SDKs add (null "
+    "fields, cache_control) is no change.",
     source="platform.claude.com build-with-claude/preserved-thinking/prefix-checks (send each assistant turn back "
     "exactly as the API returned it)",
 )

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[list[Any], list[Any], list[str]]] = {
     "one twice": ([HM, USE], [HM, HM, USE], [f"{MODIFIED}.content[1]"]),
     "second of two": ([HM, LOOK, AH, USE], [HM, LOOK, AH | {"signature": "eA=="}, USE], [f"{MODIFIED}.content[2]"]),
     "all gone": ([HM, AH, USE], [USE], [f"{ALTERED}.content[0]"]),
+    "thinking put in": ([LOOK, USE], [HM, LOOK, USE], [f"{ALTERED}.content[0]"]),
     "an unknown field of thinking": ([HM | {"index": 0}, USE], [HM, USE], []),
     # turn-altered
     "text gone": ([LOOK, USE], [USE], [f"{ALTERED}.content[0]"]),
