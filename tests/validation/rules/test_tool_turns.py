@@ -117,6 +117,14 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
         {},
         ["tool-result-duplicate messages[3].content[0]"],
     ),
+    "one result twice, the second one new": (
+        (ASK, ONE, user(result("toolu_1")), user(result("toolu_1"))),
+        {"new": 3},
+        ["tool-result-duplicate messages[3].content[0]"],
+    ),
+    "one id for two calls, the second one new": (
+        (ASK, ONE, ONE, user(result("toolu_1"))), {"new": 2}, ["tool-use-duplicate messages[2].content[0]"]
+    ),
     "one id for two calls": (
         (ASK, assistant(use("toolu_1"), use("toolu_1")), user(result("toolu_1"))),
         {},
@@ -134,6 +142,7 @@ CASES: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[str]]] = {
     "paused, and the tool is gone": (
         (ASK, assistant("I search.", searching())), {}, ["server-tool-result-missing messages[1]"]
     ),
+    "a search with its result, last of all": ((ASK, assistant(searching(), searched(), "Sunny.")), {}, []),
     "paused, then text": ((ASK, assistant(searching()), GO_ON), SEARCH, ["server-tool-result-missing messages[1]"]),
     "deferred": ((ASK, assistant(searching(), use("toolu_1")), user(result("toolu_1"))), SEARCH, []),
     "deferred, with text after the result": (
