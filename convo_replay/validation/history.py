@@ -172,6 +172,14 @@ class _Origins(Mapping[int, Request]):
         return len(self._answers)
 
 
+def _is_whole(reply: Reply) -> bool:
+    """Whether a client keeps an answer as it is: what was cut off it may well cut further."""
+    return reply.error is None and bool(reply.stop_reason) and reply.stop_reason not in _CUT
+
+
+_CUT = frozenset({"max_tokens", "model_context_window_exceeded", "refusal", "length", "content_filter"})
+
+
 def _content(reply: Reply, format: str) -> Any:
     if format == "anthropic":
         return reply.content
@@ -281,7 +289,7 @@ class Validator:
             read = responses.read(exchange, known.asked)
         except Exception as error:
             return self._fresh([_failed(responses.read, error)], frozenset())
-        if read.reply is not None and read.reply.error is None and (exchange.status or 0) < 300:
+        if read.reply is not None and _is_whole(read.reply):
             self._remember(Answer(read.reply, known.request), known)
         return self._fresh(read.findings, frozenset())
 
