@@ -160,7 +160,7 @@ HOSTILE = {
     "a wide schema": ({"properties": {f"p{index}": {"type": "string"} for index in range(30_000)}}, {"p0": 1}),
     "lone surrogates": ({"properties": {"\ud800": {"type": "string"}}}, {"\ud800": "\ud800"}),
     "huge numbers": ({"maximum": 10**40, "multipleOf": 1e-300}, 10**60),
-    "many errors": ({"items": {"type": "string"}}, [5] * 10_000),
+    "many errors": ({"items": {"type": "string"}}, [5] * 2_000),
 }
 
 
