@@ -199,7 +199,7 @@ class _Completion:
             if chunk.get(key):
                 self.value[key] = chunk[key]
                 self.unknown = [other for other in self.unknown if other != key]
-        if "usage" in chunk or "x_groq" in chunk:
+        if chunk.get("usage") or "x_groq" in chunk:
             groq = wire.mapping(chunk.get("x_groq"))
             self.usage = wire.mapping(chunk.get("usage")) or wire.mapping(groq.get("usage")) or self.usage
         error = chunk.get("error")

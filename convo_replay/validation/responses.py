@@ -30,6 +30,8 @@ _BUILT_IN: Final[Mapping[str, anthropic.Anthropic | openai_chat.OpenAIChat]] = {
     "anthropic": anthropic.provider,
     "openai_chat": openai_chat.provider,
 }
+_FIELDS: Final = ("data", "event", "id", "retry")
+"""What an event that was cut begins with."""
 _MESSAGE_KEY: Final = {"anthropic": "content", "openai_chat": "choices"}
 
 
@@ -91,13 +93,14 @@ def _read_events(
 ) -> Reply:
     grammar = GRAMMARS[asked.format]
     events = streams.received(body, told, grammar.names)
-    if not events:
+    rest = streams.rest_of(body)
+    if not events and not rest.startswith(_FIELDS):
         if whole:
             told.tell(rules.NOT_EVENTS, (), f"expected events, got {_shown(body)}", "error")
         return provider.reply(exchange)
     if _wants_events(asked) is False:
         told.tell(rules.STREAM_NOT_ASKED, (), f"expected one JSON document, got a stream of {len(events)} events")
-    grammar(asked, told, whole=whole, rest=streams.rest_of(body)).walk(events)
+    grammar(asked, told, whole=whole, rest=rest).walk(events)
     from convo_replay.validation import schema
 
     datas = [data if data.__class__ is dict and not data.get("error") else None for _, _, data in events]

@@ -171,6 +171,7 @@ BROKEN: dict[str, tuple[bytes, Told]] = {
     "24 end within an event": (b"".join(EVENTS)[:-20], UNTERMINATED),
     "24 last event without its blank line": (b"".join(EVENTS)[:-1], UNTERMINATED),
     "24 a start alone": (EVENTS[0], UNTERMINATED),
+    "24 half an event": (EVENTS[0][:-40], UNTERMINATED),
     "24 pings alone": (event(PING), UNTERMINATED),
     "25 no message_stop": (with_(15), UNTERMINATED),
     "30 half a document": (with_(6, event('{"type": "content_block_delta", "ind', "content_block_delta")), invalid(6)),
@@ -447,6 +448,7 @@ def test_nothing_is_told_of_legal_chunks(body: bytes) -> None:
 CALL = ("events", 3, "choices", 0, "delta", "tool_calls", 0)
 CHAT_BROKEN: dict[str, tuple[bytes, Told]] = {
     "24 end within the text": (b"".join(CHUNKS[:3]), UNTERMINATED),
+    "24 half a chunk": (CHUNKS[0][:-1], UNTERMINATED),
     "24 end within an event": (CHAT_WHOLE[:-40], UNTERMINATED),
     "25 no [DONE]": (chat(8), UNTERMINATED),
     "25 [DONE] without its blank line": (CHAT_WHOLE[:-1], UNTERMINATED),
