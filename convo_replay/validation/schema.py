@@ -169,10 +169,10 @@ class _Judge:
         return self._wrong(problem, message, f"{at}: Field required" if self.anthropic else chat)
 
     def _type(self, problem: Problem) -> Finding | None:
-        unset = problem.given is None and isinstance(last := problem.where[-1] if problem.where else 0, str)
-        if unset and not self.anthropic and last not in _NEVER_NULL and (self.in_message(problem) or not self.vendor):
-            return None
-        if unset and last == "model" and _model_in_url(self.asked):
+        last = problem.where[-1] if problem.where else ""
+        optional = isinstance(last, str) and (last not in _NEVER_NULL or (last == "name" and len(problem.where) == 3))
+        unset = problem.given is None and (optional or (last == "model" and _model_in_url(self.asked)))
+        if unset and not self.anthropic and (self.in_message(problem) or last == "model" or not self.vendor):
             return None
         said = ""
         if self.anthropic:
@@ -184,8 +184,7 @@ class _Judge:
             said = f"Invalid type for '{shown(problem.where)}': {problem.expected}, but got {quoted(problem.given)}."
         finding = self._wrong(problem, f"{problem.expected}, sent {quoted(problem.given)}", said)
         # Whether null counts as not set is known of a few parameters alone.
-        mild = unset and not self.in_message(problem) and last not in _NEVER_NULL
-        return replace(finding, severity="warn") if mild else finding
+        return replace(finding, severity="warn") if unset and not self.in_message(problem) else finding
 
     def _value(self, problem: Problem) -> Finding | None:
         message = f"{problem.expected}, sent {quoted(problem.given)}"
@@ -259,12 +258,9 @@ class _Judge:
         return problem.where[:1] == ("messages",) and len(problem.where) > 1
 
     def _wrong(self, problem: Problem, message: str, said: str, where: Path | None = None) -> Finding:
-        """What the vendor rejects; a gateway may take other parameters, and other values."""
-        lax = (
-            not self.vendor
-            and not self.anthropic
-            and (not self.in_message(problem) or problem.kind in ("value", "tag"))
-        )
+        """What the vendor rejects; a gateway takes other parameters and values, and OpenAI took other values."""
+        parameter, listed = not self.in_message(problem), problem.kind in ("value", "tag")
+        lax = not self.anthropic and (parameter and listed if self.vendor else parameter or listed)
         at = problem.where if where is None else where
         return REQUEST_SCHEMA.found(at, message, api_error=said, severity="warn" if lax else None)
 

@@ -439,7 +439,7 @@ CHATS = {
         ],
         [],
     ),
-    "null for nothing": (chat({**assistant("a"), "tool_calls": None, "audio": None, "refusal": None}), [], []),
+    "null for nothing": (chat({**assistant("a"), "tool_calls": None, "audio": None, "name": None}), [], []),
     "a parameter that is null": (chat(tools=None), [(ERROR, "warn", "tools")], []),
     "an image in an assistant turn": (
         chat(assistant({"type": "image_url", "image_url": {"url": "https://x.example/a.png"}})),
@@ -484,7 +484,7 @@ CHATS = {
     ),
     "effort": (
         chat(reasoning_effort="huge"),
-        [(ERROR, "error", "reasoning_effort")],
+        [(ERROR, "warn", "reasoning_effort")],
         [(ERROR, "warn", "reasoning_effort")],
     ),
     "max_tokens as text": (
