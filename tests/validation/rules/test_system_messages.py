@@ -75,6 +75,8 @@ def test_what_follows_a_known_message_can_make_it_wrong():
     assert said(system_misplaced.check, body(*first, user("Go on."), model="claude-opus-5"), new=2) == [
         ("error", "messages.1")
     ]
+    two = body(*first, system("And kind."), user("Go on."), model="claude-opus-5")
+    assert said(system_misplaced.check, two, new=3) == [("error", "messages.1")]
     later = [*first, assistant("Yes."), user("Go on.")]
     assert said(system_misplaced.check, body(*later, BRIEF, user("?"), model="claude-opus-5"), new=4) == [
         ("error", "messages.4")
