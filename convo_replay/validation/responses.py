@@ -98,7 +98,7 @@ def _read_events(
         if whole:
             told.tell(rules.NOT_EVENTS, (), f"expected events, got {_shown(body)}", "error")
         return provider.reply(exchange)
-    if _wants_events(asked) is False:
+    if events and _wants_events(asked) is False:
         told.tell(rules.STREAM_NOT_ASKED, (), f"expected one JSON document, got a stream of {len(events)} events")
     grammar(asked, told, whole=whole, rest=rest).walk(events)
     from convo_replay.validation import schema
