@@ -52,6 +52,7 @@ class Operator:
     given: Mapping[str, Any]
     rules: tuple[str, ...]
     severity: str
+    everywhere: bool
     paths: tuple[str, ...]
     needs_answer: str
     unless: str
@@ -77,6 +78,7 @@ def _operator(row: dict[str, Any]) -> Operator:
         row.get("given", {}),
         tuple([rule] if isinstance(rule, str) else rule),
         row.get("severity", ""),
+        row.get("everywhere", False),
         tuple(row["path"]),
         row.get("needs_answer", ""),
         row.get("unless", ""),
@@ -276,7 +278,7 @@ def _judge(operator: Operator, base: Conversation, exchange: Exchange, place: Pl
     result.applied += 1
     right = [finding for finding in new if _fits(finding, operator, place)]
     official = urlsplit(exchange.request.url).hostname in VENDORS
-    if operator.severity and official:
+    if operator.severity and (official or operator.everywhere):
         right = [finding for finding in right if finding.severity == operator.severity]
     where = f"{name} [{len(base.exchanges) - 1}] expected {_expected(operator, place)}, got"
     if right:

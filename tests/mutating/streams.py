@@ -33,6 +33,16 @@ def cut(stream: Stream, after: str = "content_block_delta") -> Place | None:
     return {}
 
 
+def cut_before_finish(stream: Stream) -> Place | None:
+    """A chat stream ends before a chunk says why, and after one that says something."""
+    end = next((at for at in stream.of("chunk") if _finishes(stream.events[at])), 0)
+    at = stream.pick(at for at in stream.of("chunk") if at < end and data(stream.events[at]).get("choices"))
+    if at is None:
+        return None
+    del stream.events[at + 1 :]
+    return {}
+
+
 def cut_inside(stream: Stream, within: str = "content_block_delta") -> Place | None:
     """The stream ends in the middle of an event."""
     at = stream.pick(stream.of(within))
