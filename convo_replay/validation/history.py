@@ -13,16 +13,17 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from convo_replay.exchange import Exchange, Request
-from convo_replay.providers import Reply, find, wire
+from convo_replay.exchange import Exchange, Json, Request, Text
+from convo_replay.providers import Provider, Reply, find, wire
 from convo_replay.validation import messages
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Rule
 from convo_replay.validation.messages import Message
+from convo_replay.validation.rules import messages_limit, rules_of
 
 FACTS: Mapping[str, Callable[[Any], Message]] = {
     "anthropic": messages.anthropic,
@@ -30,8 +31,8 @@ FACTS: Mapping[str, Callable[[Any], Message]] = {
 }
 """How a message is read, by wire format; what is not named here is not validated."""
 
-MOST_MESSAGES = 100_000
-"""Messages that one request may hold (protocol.md §1.1); what follows them is not looked at."""
+MOST_MESSAGES = messages_limit.MOST
+"""A request that holds more is not read."""
 
 _Said = frozenset[tuple[str, str, str]]
 
@@ -87,7 +88,10 @@ class _Node:
 
 def _digests(value: Any) -> tuple[bytes, bytes]:
     """Of a message as it is, and of what matters in it."""
-    text = wire.dump(value)
+    try:
+        text = wire.dump(value)
+    except RecursionError:  # nested deeper than it can be written: it is like itself alone
+        text = f"{id(value)}"
     exact = _hash(text)
     if not isinstance(value, dict):
         return exact, exact
@@ -172,6 +176,15 @@ class _Origins(Mapping[int, Request]):
         return len(self._answers)
 
 
+def _asks(provider: Provider, request: Request) -> bool:
+    """Whether a request asks a model, or would if its body were one: `messages: null`, a text that is no JSON."""
+    if provider.generates(request):
+        return True
+    if not isinstance(request.body, Json | Text | None):
+        return False  # what is too large to be read, or a form
+    return provider.generates(replace(request, body=Json({provider.history: []})))
+
+
 def _is_whole(reply: Reply) -> bool:
     """Whether a client keeps an answer as it is: what was cut off it may well cut further."""
     return reply.error is None and bool(reply.stop_reason) and reply.stop_reason not in _CUT
@@ -244,13 +257,13 @@ class Validator:
             Findings of the request's side; none for what asks no model, or speaks a format that is not validated.
         """
         provider = find(request)
-        if provider is None or not provider.generates(request):
-            return []
         format = getattr(provider, "format", "")
-        if format not in FACTS:
+        if provider is None or format not in FACTS or not _asks(provider, request):
             return []
+        if len(wire.items(wire.mapping(request.json).get(provider.history))) > MOST_MESSAGES:
+            # Where it would end is not known, and nobody answers it.
+            return self._fresh(messages_limit.check(Asked(request, format, [])), frozenset())
         from convo_replay.validation import schema
-        from convo_replay.validation.rules import rules_of
 
         asked, path, first, shared = self._read(request, provider.history, format, on)
         found: list[Finding] = []
@@ -302,7 +315,7 @@ class Validator:
         given: dict[int, list[Answer]] = {}
         read = FACTS[format]
         new = shared = 0
-        for index, value in enumerate(wire.items(asked.body.get(key))[:MOST_MESSAGES]):
+        for index, value in enumerate(wire.items(asked.body.get(key))):
             before, answers = node.message.role, node.place.answers
             node = node.place.next(value, read)
             path.append(node)

@@ -132,7 +132,7 @@ def _anthropic(reply: Reply) -> Iterator[_Use]:
 
 def _openai_chat(reply: Reply) -> Iterator[_Use]:
     for at, choice in enumerate(map(wire.mapping, wire.items(reply.message.get("choices")))):
-        if choice.get("finish_reason") in _CUT:
+        if wire.string(choice.get("finish_reason")) in _CUT:
             continue
         message = wire.mapping(choice.get("message"))
         for index, call in enumerate(map(wire.mapping, wire.items(message.get("tool_calls")))):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from convo_replay.exchange import Exchange, Json, Request
-from convo_replay.validation import rules
+from convo_replay.exchange import Blob, Exchange, Json, Request, Text
+from convo_replay.validation import history
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Rule
 from convo_replay.validation.history import Validator
@@ -24,7 +24,7 @@ class Watching:
         self.asked: list[Asked] = []
         self.rule = Rule("watching", "", "anthropic", "error", "", "", "")
         self.finds: list[tuple[Any, ...]] = []
-        monkeypatch.setattr(rules, "rules_of", lambda _format: ((self.check, frozenset()),))
+        monkeypatch.setattr(history, "rules_of", lambda _format: ((self.check, frozenset()),))
 
     def check(self, asked: Asked) -> list[Finding]:
         self.seen.append([index for index, _ in asked.fresh])
@@ -144,7 +144,7 @@ def test_a_rule_that_breaks_says_so_and_breaks_nothing_else(monkeypatch):
     def broken(_asked: Asked) -> list[Finding]:
         raise LookupError("sk-ant-api03-secret")
 
-    monkeypatch.setattr(rules, "rules_of", lambda _format: ((broken, frozenset()),))
+    monkeypatch.setattr(history, "rules_of", lambda _format: ((broken, frozenset()),))
     [found] = Validator().request(asked(FIRST))
     assert (found.rule, found.severity) == ("validation-failed", "warn")
     assert "LookupError" in found.message
@@ -156,11 +156,25 @@ def test_a_rule_that_breaks_says_so_and_breaks_nothing_else(monkeypatch):
     [
         Request("GET", "https://api.anthropic.com/v1/models"),
         Request("POST", "https://api.openai.com/v1/embeddings", (), Json({"input": "x"})),
-        Request("POST", URL),
+        Request("POST", URL + "/count_tokens", (), Json({"model": "m", "messages": None})),
+        Request("POST", URL, (), Blob("0" * 64, 1 << 21)),
     ],
-    ids=["models", "embeddings", "no body"],
+    ids=["models", "embeddings", "count_tokens", "too large to be read"],
 )
 def test_what_asks_no_model_is_not_judged(request_):
     validator = Validator()
     assert validator.request(request_) == []
     assert validator.response(Exchange(request_, ())) == []
+
+
+@pytest.mark.parametrize("body", [None, Text("{"), Json(None), Json({}), Json({"messages": None}), Json([])], ids=str)
+@pytest.mark.parametrize("url", [URL, "https://gw.example/v1/chat/completions"], ids=["anthropic", "chat"])
+def test_a_body_without_a_history_is_judged_all_the_same(url, body):
+    found = Validator().request(Request("POST", url, (), body))
+    assert {one.rule for one in found} == {"request-schema"}
+    assert "error" in {one.severity for one in found}
+
+
+def test_of_too_many_messages_nothing_else_is_said():
+    found = Validator().request(asked(*[FIRST, HELLO] * 60_000))
+    assert [(one.rule, one.path) for one in found] == [("messages-limit", "request.messages")]

@@ -17,7 +17,7 @@ RULE = Rule(
     severity="error",
     summary="A request holds at most 100,000 messages.",
     why="A history that only ever grows ends here, long after it has become slow and dear. Summarize or drop its "
-    "oldest turns. The messages beyond the limit are not looked at by any other rule.",
+    "oldest turns. No other rule looks at such a request.",
     source="anthropic 2.12.0, resources/messages/messages.py, docstring of `messages`",
 )
 
