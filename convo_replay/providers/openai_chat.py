@@ -58,9 +58,10 @@ class _Choice:
         self.finish: str | None = None
 
     def add(self, delta: Mapping[str, Any]) -> None:
+        known = self.fragments
         for key, part in delta.items():
-            if isinstance(part, str) and key in self.fragments:
-                self.fragments[key].append(part)
+            if part.__class__ is str and key in known:
+                known[key].append(part)
             elif key == "role":
                 self.role = self.role or wire.string(part)
             elif key == "tool_calls":
@@ -209,14 +210,16 @@ class _Completion:
             if not isinstance(part, dict):
                 part = {}
             index = part.get("index")
-            index = index if isinstance(index, int) else 0
+            if index.__class__ is not int:
+                index = 0
             choice = self.choices.get(index)
             if choice is None:
                 choice = self.choices[index] = _Choice(index)
             delta = part.get("delta")
-            if not delta or not isinstance(delta, dict):
+            if not delta or delta.__class__ is not dict:
                 delta = wire.mapping(part.get("message"))
-            choice.add(delta)
+            if delta:
+                choice.add(delta)
             finish = part.get("finish_reason")
             if finish and isinstance(finish, str):
                 choice.finish = finish

@@ -103,7 +103,7 @@ def _read_events(
     grammar(asked, told, whole=whole, rest=rest).walk(events)
     from convo_replay.validation import schema
 
-    datas = [data if data.__class__ is dict and not data.get("error") else None for _, _, data in events]
+    datas = [None if data.__class__ is not dict or data.get("error") else data for _, _, data in events]
     told.add(schema.event_findings(asked.format, datas, beta=asked.beta))
     # A provider of another package puts its answers together itself.
     own = isinstance(provider, anthropic.Anthropic | openai_chat.OpenAIChat)

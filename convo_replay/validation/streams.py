@@ -148,14 +148,15 @@ def received(body: bytes, told: Told, names: Collection[str]) -> list[wire.Event
     if body.startswith(sse.BOM):
         told.tell(BOM, ("events", 0), "expected a stream without a byte order mark, got one before the first event")
     found = sse.received(body)
-    if not all(data is not None for _, data in found):
+    events = wire.events(found)
+    if len(events) != len(found):
         _tell_without_data(found, told, names)
     if not body.isascii():
         try:
             body.decode("utf-8")
         except UnicodeDecodeError:
             _tell_encoding(body, told)
-    return wire.events(found)
+    return events
 
 
 def rest_of(body: bytes) -> str:

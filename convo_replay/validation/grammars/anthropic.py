@@ -9,13 +9,13 @@ error   := may replace any position, and ends the stream
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from convo_replay.providers import wire
 from convo_replay.validation import stream_rules as rules
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Rule, Severity, value
+from convo_replay.validation.grammars.blocks import BLOCKS, DELTAS, Block
 from convo_replay.validation.streams import Look, Reading, Told
 
 TABLE: Final[Mapping[str, Mapping[str, str]]] = {
@@ -44,65 +44,9 @@ EXPECTED: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A type of block as it is streamed.
-
-    Attributes:
-        empty: what its start holds of the values that the deltas fill.
-        deltas: the types of deltas that fit it.
-    """
-
-    empty: Mapping[str, Any] = field(default_factory=dict)
-    deltas: frozenset[str] = frozenset()
-
-
-_JSON = Kind({"input": {}}, frozenset({"input_json_delta"}))
-_WHOLE = Kind()
-
-BLOCKS: Final[Mapping[str, Kind]] = {
-    "text": Kind({"text": ""}, frozenset({"text_delta", "citations_delta"})),
-    "thinking": Kind({"thinking": ""}, frozenset({"thinking_delta", "signature_delta"})),
-    "tool_use": _JSON,
-    "server_tool_use": _JSON,
-    "mcp_tool_use": _JSON,
-    "compaction": Kind({"content": None}, frozenset({"compaction_delta"})),
-    # These come whole, in their start.
-    "redacted_thinking": _WHOLE,
-    "web_search_tool_result": _WHOLE,
-    "web_fetch_tool_result": _WHOLE,
-    "code_execution_tool_result": _WHOLE,
-    "bash_code_execution_tool_result": _WHOLE,
-    "text_editor_code_execution_tool_result": _WHOLE,
-    "tool_search_tool_result": _WHOLE,
-    "mcp_tool_result": _WHOLE,
-    "mcp_tool_listing": _WHOLE,
-    "advisor_tool_result": _WHOLE,
-    "container_upload": _WHOLE,
-    "fallback": _WHOLE,
-}
-DELTAS: Final = frozenset(delta for kind in BLOCKS.values() for delta in kind.deltas)
-"""Those that are known; another one may be new, and fits anywhere."""
-
 _CUT: Final = frozenset({"max_tokens", "model_context_window_exceeded", "refusal", "pause_turn"})
 """Reasons to stop that may cut the last block in the middle."""
 _EAGER: Final = "fine-grained-tool-streaming"
-
-
-class _Block:
-    """A block while it is streamed; `at` is the event that started it."""
-
-    __slots__ = ("at", "fits", "json", "name", "signed", "start", "type")
-
-    def __init__(self, start: Mapping[str, Any], at: int = -1) -> None:
-        self.at = at
-        self.start = start
-        self.type = wire.string(start.get("type"))
-        self.name = wire.string(start.get("name"))
-        kind = BLOCKS.get(self.type)
-        self.fits = kind.deltas if kind is not None else DELTAS
-        self.json: list[str] = []
-        self.signed = bool(start.get("signature"))
 
 
 class AnthropicStream(Reading):
@@ -114,18 +58,18 @@ class AnthropicStream(Reading):
 
     def __init__(self, asked: Asked, told: Told, *, whole: bool, rest: str = "") -> None:
         super().__init__(asked, told, whole=whole, rest=rest)
-        self.blocks: dict[int, _Block] = {}
+        self.blocks: dict[int, Block] = {}
         """By index: those that were started in this message."""
         self.stopped: set[int] = set()
         self.left: set[int] = set()
         """Blocks whose stop was missed where it was due; what comes of them later is no news."""
         self.index: Any = None
         """Of the block that is open, `None` where it did not say."""
-        self.block = _Block({})
+        self.block = Block({})
         self.next = 0
         self.stop_reason: str | None = None
         self.reported: dict[str, Any] = {}
-        self.later: list[tuple[int, int, _Block, str]] = []
+        self.later: list[tuple[int, int, Block, str]] = []
         """What is judged when it is known why the model stopped: event, index, block, joined JSON."""
         self.unsigned: list[tuple[int, int]] = []
         self.unnamed: list[int] = []
@@ -268,7 +212,7 @@ class AnthropicStream(Reading):
         self.reported, self.stop_reason = {}, None
 
     def _open(self, index: Any, start: Mapping[str, Any], at: int = -1) -> None:
-        self.block = _Block(start, at)
+        self.block = Block(start, at)
         self.index = index if index.__class__ is int else None
         if self.index is not None:
             self.blocks[index] = self.block
@@ -307,7 +251,7 @@ class AnthropicStream(Reading):
             if start.get(key) and key != "input":
                 self._not_empty(self.block, key, empty)
 
-    def _not_empty(self, block: _Block, key: str, empty: Any) -> None:
+    def _not_empty(self, block: Block, key: str, empty: Any) -> None:
         self.tell(
             rules.BLOCK_START,
             ("events", block.at, "content_block", key),
@@ -348,10 +292,10 @@ class AnthropicStream(Reading):
                 rules.ORDER, ("events", at, "delta"), "expected signature_delta last, got thinking_delta after it"
             )
 
-    def _other(self, at: int, index: Any) -> _Block:
+    def _other(self, at: int, index: Any) -> Block:
         """The block of a delta that is not the one that is open."""
         if index.__class__ is not int:
-            return _Block({})
+            return Block({})
         if self.index is None and self.state == "block" and not self.block.type:
             self.index = index  # a start that could not be read said no index
             self.blocks[index] = self.block
@@ -365,11 +309,11 @@ class AnthropicStream(Reading):
                     ("events", at, "index"),
                     f"expected index {self._shown()} (the open block), got {index}",
                 )
-            self.blocks[index] = block = _Block({})
+            self.blocks[index] = block = Block({})
         elif index in self.stopped and index not in self.left:
             self.tell(rules.ORDER, ("events", at), f"expected no delta for block {index} after its stop, got one")
             self.left.add(index)
-            return _Block({})
+            return Block({})
         return block
 
     def block_stop(self, at: int, data: dict[str, Any]) -> str | None:
@@ -475,7 +419,7 @@ class AnthropicStream(Reading):
                     "expected signature_delta before the stop of a thinking block, got none",
                 )
 
-    def _tool_json(self, block: _Block, *, cut: bool) -> Any:
+    def _tool_json(self, block: Block, *, cut: bool) -> Any:
         """How severe JSON is that cannot be read; `None` for as the rule says."""
         if self.damaged:
             return "silent"
