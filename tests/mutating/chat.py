@@ -39,6 +39,15 @@ def drop_answers(draft: Draft) -> Place | None:
     return {"N": at}
 
 
+def end_with_calls(draft: Draft) -> Place | None:
+    """The history ends with the calls."""
+    at = draft.pick(_asking(draft))
+    if at is None:
+        return None
+    del draft.messages[at + 1 :]
+    return {"N": at}
+
+
 def question_between(draft: Draft, role: str = "user") -> Place | None:
     """Another message stands between the call and its answers."""
     at = draft.pick(_asking(draft))

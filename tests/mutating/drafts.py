@@ -138,6 +138,29 @@ class Stream:
         return replace(self.exchange, steps=(head, *chunks, End(self.end)))
 
 
+@dataclass
+class Answer:
+    """A JSON answer to be changed in place; `body`: all of it, where it is no document any more."""
+
+    exchange: Exchange
+    first: bool = False
+    value: Any = field(init=False)
+    body: bytes | None = None
+    type: str = ""
+
+    def __post_init__(self) -> None:
+        self.value = self.exchange.response_json()
+
+    def finished(self) -> Exchange:
+        head = self.exchange.head
+        assert head is not None
+        body = json.dumps(self.value).encode() if self.body is None else self.body
+        if self.type:
+            others = [pair for pair in head.headers if pair[0] != "content-type"]
+            head = replace(head, headers=(*others, ("content-type", self.type)))
+        return replace(self.exchange, steps=(head, Chunk(0.0, body), End()))
+
+
 @functools.lru_cache(256)
 def _events(body: bytes) -> tuple[bytes, ...]:
     return tuple(event.raw for event in sse.split(body))

@@ -20,7 +20,7 @@ from convo_replay.exchange import Exchange
 from convo_replay.providers import find, wire
 from convo_replay.validation.findings import Finding
 from convo_replay.validation.history import Validator
-from mutating.drafts import Draft, Place, Stream
+from mutating.drafts import Answer, Draft, Place, Stream
 from mutating.legal import moved
 
 TABLE = Path(__file__).parents[1] / "mutations.toml"
@@ -156,9 +156,9 @@ def findings(exchanges: Sequence[Exchange], side: str, *, all: bool = False) -> 
         asked = validator.request(exchange.request)
         if side == "request" and (last or all):
             found += asked
-        if not last or side == "response":
+        if not last or side != "request":
             answered = validator.response(exchange)
-            if side == "response" and (last or all):
+            if side != "request" and (last or all):
                 found += answered
     return found
 
@@ -217,7 +217,7 @@ def try_on(operator: Operator, conversation: Conversation, result: Result, name:
     there = _moved(operator, conversation)
     if there is None:
         return
-    seen = [_bytes(there.last)]
+    seen, fit = [_bytes(there.last)], False
     for first in (False, True):
         place, exchange = _changed(operator.edit, operator.args, there, operator.side, first)
         if place is None or exchange is None or _bytes(exchange) in seen:
@@ -225,8 +225,8 @@ def try_on(operator: Operator, conversation: Conversation, result: Result, name:
         if operator.needs_answer and place.get(operator.needs_answer) not in there.answers:
             continue
         seen.append(_bytes(exchange))
-        _judge(operator, there, exchange, place, result, name)
-    if len(seen) == 1:
+        fit = _judge(operator, there, exchange, place, result, name) or fit
+    if not fit:
         return
     seen = [_bytes(there.last)]
     for first in (False, True):
@@ -259,14 +259,22 @@ def _changed(
         draft = Draft(conversation.last.request, first, conversation.answers)
         place = edit(draft, **args)
         return place, replace(conversation.last, request=draft.finished()) if place is not None else None
-    if not conversation.last.is_stream:
+    is_stream = conversation.last.is_stream
+    if side == "document":
+        if is_stream or not conversation.last.body.startswith(b"{"):
+            return None, None
+        answer = Answer(conversation.last, first)
+        place = edit(answer, **args)
+        return place, answer.finished() if place is not None else None
+    if not is_stream:
         return None, None
     stream = Stream(conversation.last, first)
     place = edit(stream, **args) if stream.events else None
     return place, stream.finished() if place is not None else None
 
 
-def _judge(operator: Operator, base: Conversation, exchange: Exchange, place: Place, result: Result, name: str) -> None:
+def _judge(operator: Operator, base: Conversation, exchange: Exchange, place: Place, result: Result, name: str) -> bool:
+    """Counts one mutant; whether the conversation was fit for it."""
     known, often = base.says(operator.side)
     said = findings([*base.exchanges[:-1], exchange], operator.side)
     new = [finding for finding in said if finding not in known]
@@ -274,7 +282,7 @@ def _judge(operator: Operator, base: Conversation, exchange: Exchange, place: Pl
         fnmatchcase(rule, operator.unless) for rule in often
     ):
         result.unfit += 1
-        return
+        return False
     result.applied += 1
     right = [finding for finding in new if _fits(finding, operator, place)]
     official = urlsplit(exchange.request.url).hostname in VENDORS
@@ -289,6 +297,7 @@ def _judge(operator: Operator, base: Conversation, exchange: Exchange, place: Pl
     else:
         result.missed += 1
         result.note(f"{where} nothing new")
+    return True
 
 
 def _judge_twin(operator: Operator, base: Conversation, exchange: Exchange, result: Result, name: str) -> None:

@@ -123,7 +123,7 @@ def move(stream: Stream, what: str, before: str) -> Place | None:
         return None
     raw = stream.events.pop(there[-1])
     stream.events.insert(back[0], raw)
-    return {"i": stream.number(back[0])}
+    return {"i": stream.number(back[0]), "j": stream.number(back[0]) + 1}
 
 
 def move_start_down(stream: Stream) -> Place | None:

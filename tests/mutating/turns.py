@@ -43,6 +43,25 @@ def end_after_call(draft: Draft) -> Place | None:
     return {"N": at}
 
 
+def end_with_call(draft: Draft) -> Place | None:
+    """The history ends with the tool call itself."""
+    at = draft.pick(draft.loops())
+    if at is None:
+        return None
+    del draft.messages[at + 1 :]
+    return {"N": at}
+
+
+def result_twice(draft: Draft) -> Place | None:
+    """A call has two results."""
+    at = draft.pick(draft.loops())
+    if at is None:
+        return None
+    place = draft.results(at + 1)[-1]
+    draft.content(at + 1).insert(place + 1, copy.deepcopy(draft.content(at + 1)[place]))
+    return {"R": at + 1, "M": place + 1}
+
+
 def result_too_late(draft: Draft) -> Place | None:
     """An assistant message stands between the tool call and its result."""
     at = draft.pick(draft.loops())
@@ -308,6 +327,17 @@ def thinking_keys_reordered(draft: Draft) -> Place | None:
     site[2].clear()
     site[2].update(reversed(items))
     return {}
+
+
+def move_thinking(draft: Draft) -> Place | None:
+    """The latest thinking stands behind what it came before."""
+    site = draft.pick(site for site in _received_thinking(draft) if site[1] + 1 < len(draft.content(site[0])))
+    if site is None:
+        return None
+    index, at, block = site
+    draft.content(index).pop(at)
+    draft.content(index).append(block)
+    return {"N": index, "M": len(draft.content(index)) - 1}
 
 
 def no_signature(draft: Draft) -> Place | None:
