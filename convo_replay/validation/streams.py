@@ -112,7 +112,7 @@ class Reading:
     def cut(self, events: int) -> str:
         """How a stream ends that has no end."""
         half = f" and an event without its blank line: {value(self.rest)}" if self.rest else ""
-        return f"the end of the stream after {events} events{half}"
+        return f"the end of the stream after {events} event{'' if events == 1 else 's'}{half}"
 
     def walk(self, events: Sequence[wire.Event]) -> None:
         """The whole stream."""
