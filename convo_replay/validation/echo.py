@@ -30,6 +30,8 @@ from convo_replay.validation.likeness import (
 )
 from convo_replay.validation.messages import Block, Message
 
+_SHOWN = 3  # fields of one block that are told
+
 Placed = tuple[Path, Block]
 """A block that is sent, with its place in the request."""
 
@@ -220,7 +222,8 @@ class _Comparison:
                 continue
             names = list(differing(mine, block))
             if names:
-                how = ", ".join([said(name, mine, block) for name in names])
+                how = ", ".join([said(name, mine, block) for name in names[:_SHOWN]])
+                how += f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
                 yield Change(where, how, thinking=family(mine) == "thinking", minor=names == ["caller"])
 
     def _missing(self) -> Iterator[Change]:

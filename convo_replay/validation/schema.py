@@ -66,7 +66,7 @@ def request_findings(asked: Asked) -> Iterator[Finding]:
         yield from islice(_messages(asked, sent), MOST)
 
 
-_walked: tuple[Mapping[str, Any], bool, bool, tuple[Finding, ...]] = ({}, False, False, ())
+_walked: tuple[Mapping[str, Any] | None, bool, bool, tuple[Finding, ...]] = (None, False, False, ())
 """The parameters that were walked last, with what was found: a conversation repeats them with each turn."""
 
 
@@ -259,7 +259,8 @@ class _Judge:
 
     def _wrong(self, problem: Problem, message: str, said: str, where: Path | None = None) -> Finding:
         """What the vendor rejects; a gateway takes other parameters and values, and OpenAI took other values."""
-        parameter, listed = not self.in_message(problem), problem.kind in ("value", "tag")
+        parameter = not self.in_message(problem) and "messages" not in (problem.name, *problem.where)
+        listed = problem.kind in ("value", "tag")
         lax = not self.anthropic and (parameter and listed if self.vendor else parameter or listed)
         at = problem.where if where is None else where
         return REQUEST_SCHEMA.found(at, message, api_error=said, severity="warn" if lax else None)
