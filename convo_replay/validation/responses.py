@@ -30,8 +30,8 @@ _BUILT_IN: Final[Mapping[str, anthropic.Anthropic | openai_chat.OpenAIChat]] = {
     "anthropic": anthropic.provider,
     "openai_chat": openai_chat.provider,
 }
-_FIELDS: Final = ("data", "event", "id", "retry")
-"""What an event that was cut begins with."""
+_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:")
+"""What an event begins with."""
 _MESSAGE_KEY: Final = {"anthropic": "content", "openai_chat": "choices"}
 
 
@@ -94,7 +94,7 @@ def _read_events(
     grammar = GRAMMARS[asked.format]
     events = streams.received(body, told, grammar.names)
     rest = streams.rest_of(body)
-    if not events and not rest.startswith(_FIELDS):
+    if not events and not (rest and body.removeprefix(sse.BOM).lstrip().startswith(_FIELDS)):
         if whole:
             told.tell(rules.NOT_EVENTS, (), f"expected events, got {_shown(body)}", "error")
         return provider.reply(exchange)
