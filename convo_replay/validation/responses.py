@@ -7,6 +7,7 @@ where an SDK stays silent about it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,8 +31,8 @@ _BUILT_IN: Final[Mapping[str, anthropic.Anthropic | openai_chat.OpenAIChat]] = {
     "anthropic": anthropic.provider,
     "openai_chat": openai_chat.provider,
 }
-_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:")
-"""What an event begins with."""
+_FIELD: Final = re.compile(rb"(?:^|[\r\n]|\xbf)(?:data|event|id|retry):")
+"""The first line of an event, also after comments or a byte order mark."""
 _MESSAGE_KEY: Final = {"anthropic": "content", "openai_chat": "choices"}
 
 
@@ -94,7 +95,7 @@ def _read_events(
     grammar = GRAMMARS[asked.format]
     events = streams.received(body, told, grammar.names)
     rest = streams.rest_of(body)
-    if not events and not (rest and body.removeprefix(sse.BOM).lstrip().startswith(_FIELDS)):
+    if not events and not (rest and _FIELD.search(body)):
         if whole:
             told.tell(rules.NOT_EVENTS, (), f"expected events, got {_shown(body)}", "error")
         return provider.reply(exchange)

@@ -449,6 +449,7 @@ CALL = ("events", 3, "choices", 0, "delta", "tool_calls", 0)
 CHAT_BROKEN: dict[str, tuple[bytes, Told]] = {
     "24 end within the text": (b"".join(CHUNKS[:3]), UNTERMINATED),
     "24 half a chunk": (CHUNKS[0][:-1], UNTERMINATED),
+    "24 half a chunk after comments": (b": wait\n\n" + CHUNKS[0][:-9], UNTERMINATED),
     "24 half a long chunk": (event(chunk({"role": "assistant", "content": "long " * 300}), "")[:-9], UNTERMINATED),
     "24 end within an event": (CHAT_WHOLE[:-40], UNTERMINATED),
     "25 no [DONE]": (chat(8), UNTERMINATED),
