@@ -174,6 +174,8 @@ def test_bedrock_fetches_no_url():
     assert errors(url_source_unsupported.check, sent, url=BEDROCK) == [
         "messages.0.content.1.image.source.base64.data: URL sources are not supported"
     ]
-    assert said(url_source_unsupported.check, sent) == []
+    messages = "https://bedrock-runtime.us-east-1.amazonaws.com/anthropic/v1/messages"
+    for url in (DIRECT, messages):
+        assert said(url_source_unsupported.check, sent, url=url) == []
     inline = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}}
     assert said(url_source_unsupported.check, body(user(inline)), url=BEDROCK) == []

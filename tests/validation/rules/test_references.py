@@ -48,6 +48,8 @@ def test_what_the_api_says_of_a_compaction_block():
     assert "must be sent first, in place of the messages it summarizes" in errors(compaction_invalid.check, behind)[0]
     twice = body(assistant(SIGNED, SIGNED), user("Go on."))
     assert errors(compaction_invalid.check, twice) == ["compaction_block_ambiguous"]
+    again = body(user("Hi."), assistant(compacted(), compacted()), user("Go on."))
+    assert errors(compaction_invalid.check, again) == ["compaction_block_ambiguous"]
 
 
 def reference(name: str) -> dict[str, Any]:
