@@ -159,7 +159,7 @@ class Asked:
     @cached_property
     def fresh(self) -> list[tuple[int, Message]]:
         """Index and message of what is new."""
-        return list(enumerate(self.messages))[self.new :]
+        return [(index, self.messages[index]) for index in range(self.new, len(self.messages))]
 
     @cached_property
     def kinds(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ import hashlib
 import traceback
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,20 @@ def _likeness(answer: Any, sent: Any) -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last request of a format: most requests begin with the same messages, the same objects."""
+
+    values: list[Any]
+    path: list[_Node]
+    messages: list[Message]
+    given: dict[int, list[Answer]]
+    circumstances: Hashable
+
+    def begins(self, values: list[Any]) -> bool:
+        return len(self.values) <= len(values) and all(map(is_, self.values, values))
+
+
 @dataclass(slots=True)
 class _Open:
     """A request without an answer."""
@@ -241,6 +256,7 @@ class Validator:
     def __init__(self, ignore: Collection[str] = ()) -> None:
         self._ignore = frozenset(ignore)
         self._roots: dict[str, _Node] = {}
+        self._last: dict[str, _Last] = {}
         self._open: dict[int, _Open] = {}
         """Requests without an answer, by identity."""
         self._by_use: dict[str, list[Answer]] = {}
@@ -279,7 +295,7 @@ class Validator:
         known: _Said = path[shared].said if shared else frozenset()
         fresh = self._fresh(found, known)
         said = known | {_key(finding) for finding in fresh} if fresh else known
-        for each in path[1:]:
+        for each in path[1 if fresh else shared + 1 :]:
             each.said = said
         self._open[id(request)] = _Open(request, asked, path, first, known)
         return fresh
@@ -295,6 +311,7 @@ class Validator:
         if known is None:
             return []
         if not 200 <= (exchange.status or 0) < 400:
+            self._last.clear()
             known.forget()  # an attempt that failed settles nothing: the next one is judged anew
         from convo_replay.validation import responses
 
@@ -310,15 +327,24 @@ class Validator:
         """The request; its nodes; the first that was not checked yet; up to where an earlier request went."""
         asked = Asked(request, format, [], on=on)
         circumstances = _circumstances(asked)
-        node = self._roots.setdefault(format, _Node(Message(None)))
-        path = [node]
-        given: dict[int, list[Answer]] = {}
+        values = wire.items(asked.body.get(key))
+        last = self._last.get(format)
+        if last is None or not last.begins(values):
+            last = _Last([], [self._roots.setdefault(format, _Node(Message(None)))], [], {}, circumstances)
+        shared = start = len(last.values)
+        new = start if last.circumstances == circumstances else 0
+        path, history, given = [*last.path], [*last.messages], {**last.given}
+        node = path[-1]
+        if new < start:
+            new = next((at for at, each in enumerate(path[1:]) if circumstances not in each.checked), start)
+            for each in path[new + 1 :]:
+                each.checked.add(circumstances)
         read = FACTS[format]
-        new = shared = 0
-        for index, value in enumerate(wire.items(asked.body.get(key))):
+        for index in range(start, len(values)):
             before, answers = node.message.role, node.place.answers
-            node = node.place.next(value, read)
+            node = node.place.next(values[index], read)
             path.append(node)
+            history.append(node.message)
             if answers:
                 given[index] = answers
             elif (
@@ -333,9 +359,9 @@ class Validator:
                 new = index + 1
             else:
                 node.checked.add(circumstances)
-        asked.messages = [each.message for each in path[1:]]
-        asked.new = new
-        asked.answers = answered = Answers(given, format, asked.messages)
+        self._last[format] = _Last(values, path, history, given, circumstances)
+        asked.messages, asked.new = history, new
+        asked.answers = answered = Answers(given, format, history)
         asked.origins = answered.origins
         return asked, path, new, shared
 
