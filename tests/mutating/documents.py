@@ -45,6 +45,18 @@ def drop_of_block(answer: Answer, kind: str, key: str) -> Place | None:
     return {"M": at}
 
 
+def empty_input(answer: Answer) -> Place | None:
+    """A call lacks what its tool requires."""
+    tools = (answer.exchange.request.json or {}).get("tools") or []
+    requiring = {tool.get("name") for tool in tools if (tool.get("input_schema") or {}).get("required")}
+    content = answer.value.get("content")
+    for at, block in enumerate(content if isinstance(content, list) else []):
+        if block["type"] == "tool_use" and block["name"] in requiring and block["input"]:
+            block["input"] = {}
+            return {"M": at}
+    return None
+
+
 def cut(answer: Answer) -> Place | None:
     """The JSON breaks off."""
     text = json.dumps(answer.value)

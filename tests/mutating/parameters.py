@@ -167,3 +167,21 @@ def document_in_assistant(draft: Draft, role: str = "assistant") -> Place | None
     source = {"type": "text", "media_type": "text/plain", "data": "The grass is green."}
     draft.content(at).append({"type": "document", "source": source})
     return {"N": at, "M": len(draft.content(at)) - 1}
+
+
+def repeat_tool(draft: Draft, name: str = "") -> Place | None:
+    """A tool is declared twice; or, with a name of its own, once more."""
+    tools = [tool for tool in draft.body.get("tools", []) if tool.get("type", "custom") == "custom"]
+    if not tools:
+        return None
+    draft.body["tools"].append({**copy.deepcopy(tools[0]), **({"name": name} if name else {})})
+    return {"K": len(draft.body["tools"]) - 1}
+
+
+def change_system(draft: Draft, text: str) -> Place | None:
+    """Another system prompt than earlier turns had, where the model was thinking in one of them."""
+    thinking = [at for at, _, block in draft.blocks("assistant", "thinking") if block in draft.answers.get(at, ())]
+    if not thinking:
+        return None
+    draft.body["system"] = text
+    return {"N": thinking[0]}

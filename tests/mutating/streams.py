@@ -200,6 +200,15 @@ def thinking_after_signature(stream: Stream) -> Place | None:
     return {"i": stream.number(at + 1)}
 
 
+def drop_signature(stream: Stream) -> Place | None:
+    """Thinking without its signature."""
+    at = stream.pick(_deltas(stream, "signature_delta"))
+    if at is None:
+        return None
+    stream.events.pop(at)
+    return {"i": _next(stream, at)}
+
+
 def redelta(stream: Stream, delta: dict[str, Any], block: str = "text") -> Place | None:
     """A delta of another type in a block of that type."""
     site = stream.pick(_in_blocks(stream, block))

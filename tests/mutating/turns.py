@@ -62,6 +62,19 @@ def result_twice(draft: Draft) -> Place | None:
     return {"R": at + 1, "M": place + 1}
 
 
+def call_id_twice(draft: Draft) -> Place | None:
+    """Two calls of one turn have one id."""
+    calls: dict[int, list[int]] = {}
+    for index, at, _ in draft.blocks("assistant", "tool_use"):
+        calls.setdefault(index, []).append(at)
+    index = draft.pick(index for index, places in calls.items() if len(places) > 1)
+    if index is None:
+        return None
+    one, two, *_ = calls[index]
+    draft.content(index)[two]["id"] = draft.content(index)[one]["id"]
+    return {"N": index, "M": two}
+
+
 def result_too_late(draft: Draft) -> Place | None:
     """An assistant message stands between the tool call and its result."""
     at = draft.pick(draft.loops())
@@ -275,6 +288,16 @@ def drop_server_result(draft: Draft) -> Place | None:
     if at == len(content) - 1:
         content.append({"type": "text", "text": "That is what I found."})
     return {"N": index, "M": at}
+
+
+def drop_server_call(draft: Draft) -> Place | None:
+    """A server tool's result stands there without its call."""
+    site = draft.pick(_server_uses(draft))
+    if site is None:
+        return None
+    index, at, place = site
+    draft.content(index).pop(at)
+    return {"N": index, "M": place - 1}
 
 
 def pause(draft: Draft) -> Place | None:
