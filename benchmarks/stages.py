@@ -48,6 +48,8 @@ STAGES = {
     "transports/recording": "playing and recording",
     "call": "playing and recording",
     "transports": "standing in the way",
+    "validat": "validation",
+    "providers": "validation",  # answers are put together for it
 }
 OTHERS = "opening, deciding and closing"
 RUNS = 10
