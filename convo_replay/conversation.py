@@ -443,9 +443,11 @@ class Conversation:
         validation = self._validating()
         if isinstance(decision, Play):
             if validation is not None:
-                errors_ = validation.played(redacted, decision.exchange, slot)
-                if errors_:
-                    return self.fail(InvalidTurn, self._invalid_text(redacted, errors_))
+                before = functools.partial(self._recorded_until, decision.index)
+                broken, accepted = validation.played(redacted, decision.exchange, slot, before)
+                if broken:
+                    host = _address(decision.exchange.request.url)[0] if accepted else ""
+                    return self.fail(InvalidTurn, self._invalid_text(redacted, broken, accepted=host))
                 self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
             return decision
@@ -462,14 +464,18 @@ class Conversation:
     def _refused(self, redacted: Request, decision: Refuse, slot: int) -> ConvoFailure:
         """What is raised for a request that nothing answers: why the API would reject it, or else what differs."""
         validation = self._validating()
+        warned: Sequence[Finding] = ()
         if validation is not None:
-            assert self._player is not None
-            until = decision.index + 1 if decision.index is not None else 0
-            before = [self.shown(one) for one in self._player.exchanges[:until]]
-            errors_ = validation.refused(redacted, slot, before)
-            if errors_:
-                return self.fail(InvalidTurn, self._invalid_text(redacted, errors_, decision))
-        return self.fail(CassetteMiss, self._miss_text(redacted, decision))
+            before = self._recorded_until(decision.index) if decision.index is not None else []
+            broken, warned = validation.refused(redacted, slot, before)
+            if broken:
+                return self.fail(InvalidTurn, self._invalid_text(redacted, broken, decision))
+        return self.fail(CassetteMiss, self._miss_text(redacted, decision, warned))
+
+    def _recorded_until(self, index: int) -> list[Exchange]:
+        """The exchanges of the cassette up to one, as anyone may see them."""
+        assert self._player is not None
+        return [self.shown(one) for one in self._player.exchanges[: index + 1]]
 
     def _validating(self) -> Validation | None:
         if self._validation is None and self.config.validate_ != "off":
@@ -518,9 +524,10 @@ class Conversation:
         if len(self._recorded) == 1:
             self._redacted_at = self._redactor.generation
         if self._validation is not None:
-            errors_ = self._validation.answered(exchange, call.slot)
-            if errors_:  # of a request that a gateway took: said now that its answer is there
-                self.fail(InvalidTurn, self._invalid_text(exchange.request, errors_))
+            broken = self._validation.answered(exchange, call.slot)
+            if broken:  # of a request that a gateway took: said now that its answer is there
+                host = _address(exchange.request.url)[0]
+                self.fail(InvalidTurn, self._invalid_text(exchange.request, broken, accepted=host))
 
     def dropped(self, call: Call) -> None:
         """A call turned out not to be one (the conversation's lock is held)."""
@@ -580,7 +587,7 @@ class Conversation:
             return []
         return [str(each) for each in explain(self.shown(refusal.nearest).request, sent, self._fingerprints)]
 
-    def _miss_text(self, sent: Request, refusal: Refuse) -> str:
+    def _miss_text(self, sent: Request, refusal: Refuse, warned: Sequence[Finding] = ()) -> str:
         assert self._player is not None
         rerecord = self.rerecord
         if self.save_path != self.cassette_path:  # one of vcrpy's stays as it is
@@ -595,11 +602,14 @@ class Conversation:
             nearest=self._nearest_name(refusal),
             played=refusal.played,
             differences=self._differences(sent, refusal),
+            remarks=[f"{one.rule} at {one.path}: {one.message}" for one in warned],
             rerecord=rerecord,
             repeats=self.repeats_setting,
         )
 
-    def _invalid_text(self, sent: Request, broken: Sequence[Finding], refusal: Refuse | None = None) -> str:
+    def _invalid_text(
+        self, sent: Request, broken: Sequence[Finding], refusal: Refuse | None = None, accepted: str = ""
+    ) -> str:
         from convo_replay.reporting.findings import invalid_turn
 
         return invalid_turn(
@@ -611,7 +621,7 @@ class Conversation:
             cassette=self._shown if self.cassette_path else None,
             mode=self.record,
             rerecord=self.rerecord if self.record != "live" else "",
-            accepted="" if refusal else _address(sent.url)[0],
+            accepted=accepted,
         )
 
     def broken_answers(self) -> ConvoFailure | None:

@@ -154,6 +154,9 @@ def unplayed(cassette: object, left: Sequence[Any], rerecord: str) -> str:
     )
 
 
+_REMARKS = 3
+
+
 def miss(
     *,
     what: str,
@@ -167,8 +170,13 @@ def miss(
     differences: Sequence[str],
     rerecord: str,
     repeats: str = "repeats=True",
+    remarks: Sequence[str] = (),
 ) -> str:
-    """Nothing answers a request: which turn, what is nearest, what differs, what to do."""
+    """Nothing answers a request: which turn, what is nearest, what differs, what to do.
+
+    Args:
+        remarks: what validation warns of in the request.
+    """
     out = [f"{what} is not in the cassette" + (f": {line}" if line != what else "")]
     if not exists:
         out.append("there is no such cassette yet")
@@ -180,6 +188,7 @@ def miss(
     elif nearest:
         out.append(f"nearest recorded: {nearest}; it differs in")
         out += [f"  {difference}" for difference in differences] or ["  a custom matcher of match_on"]
+    out += [f"by the way: {remark}" for remark in remarks[:_REMARKS]]
     out.append(f"cassette: {cassette} (mode {mode!r})")
     record = rerecord if exists and exchanges else rerecord.replace("rewrite", "once")
     out.append(f"to record: {record}")

@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from convo_replay.exchange import Exchange, Request
 from convo_replay.validation.findings import Finding
+from convo_replay.validation.gateways import is_vendor
 from convo_replay.validation.grading import graded
 from convo_replay.validation.history import Validator
 
@@ -38,25 +39,41 @@ class Validation:
         self.findings: list[Finding] = []
         """All, in the order in which they were made; `exchange` is a place in the conversation."""
 
-    def refused(self, request: Request, slot: int, recorded: Sequence[Exchange]) -> list[Finding]:
-        """The rules that explain why a request that nothing answers would be rejected.
+    def refused(self, request: Request, slot: int, recorded: Sequence[Exchange]) -> tuple[list[Finding], list[Finding]]:
+        """Why a request that nothing answers would be rejected, and what else is to be said of it: errors, warnings.
 
         Args:
             recorded: the exchanges up to the nearest one: what breaks a rule there as well, and was accepted,
                 explains nothing.
         """
         found = self._validator.request(request)
-        if not _errors(found):
-            return []
-        accepted = _accepted(recorded, self._ignore)
-        found = [each for each in found if (each.rule, each.path) not in accepted]
-        return _errors(self._keep(found, slot))
+        if _errors(found):
+            accepted = _broken(recorded, self._ignore, by_vendor=True)
+            found = [each for each in found if (each.rule, each.path) not in accepted]
+        kept = self._keep(found, slot)
+        return _errors(kept), [each for each in kept if each.severity == "warn"]
 
-    def played(self, request: Request, exchange: Exchange, slot: int) -> list[Finding]:
-        """The errors of a request that `exchange` answers, before it does."""
+    def played(
+        self, request: Request, exchange: Exchange, slot: int, recorded: Callable[[], Sequence[Exchange]]
+    ) -> tuple[list[Finding], bool]:
+        """The errors of a request that `exchange` answers, before it does, and whether that answered to them.
+
+        What was accepted is the request that was recorded. One that is played for it may differ in what matching
+        leaves out (ids of tools, headers), and break a rule by that alone.
+
+        Args:
+            recorded: the exchanges of the cassette up to this one.
+        """
         found = self._validator.request(request, on=exchange.recorded[:10])
         self._sent[slot] = (request, [])
-        return _errors(self._keep(graded(found, exchange, grace=True), slot)) if found else []
+        if not found:
+            return [], False
+        by_vendor = is_vendor(exchange.request) and 200 <= (exchange.status or 0) < 300
+        known = _broken(recorded(), self._ignore, by_vendor=by_vendor) if _errors(found) else set()
+        new = [each for each in found if (each.rule, each.path) not in known]
+        old = [each for each in found if (each.rule, each.path) in known]
+        errors = _errors(self._keep([*graded(old, exchange, grace=True), *graded(new, exchange, grace=False)], slot))
+        return errors, any((each.rule, each.path) in known for each in errors)
 
     def sent(self, request: Request, slot: int, on: str) -> None:
         """A request goes to the network."""
@@ -88,15 +105,17 @@ def _errors(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity == "error"]
 
 
-def _accepted(recorded: Sequence[Exchange], ignore: Sequence[str]) -> set[tuple[str, str]]:
-    """Rules, with their places, that requests broke which the vendor's own endpoint accepted."""
-    from convo_replay.validation.gateways import is_vendor
+def _broken(recorded: Sequence[Exchange], ignore: Sequence[str], *, by_vendor: bool) -> set[tuple[str, str]]:
+    """Rules, with their places, that recorded requests broke which were answered with 2xx all the same.
 
+    Args:
+        by_vendor: only by the vendor's own endpoint.
+    """
     validator = Validator(ignore)
     broken: set[tuple[str, str]] = set()
     for exchange in recorded:
         found = validator.request(exchange.request, on=exchange.recorded[:10])
         validator.response(exchange)
-        if 200 <= (exchange.status or 0) < 300 and is_vendor(exchange.request):
+        if 200 <= (exchange.status or 0) < 300 and (not by_vendor or is_vendor(exchange.request)):
             broken |= {(finding.rule, finding.path) for finding in _errors(found)}
     return broken

@@ -44,10 +44,12 @@ SAID = message({"type": "text", "text": "18 °C."})
 CALLED = message(*CALL["content"], stop="tool_use")
 
 
-def exchange(sent: Any, answer: Any, *, url: str = API, status: int = 200, end: str = "complete") -> Exchange:
+def exchange(
+    sent: Any, answer: Any, *, url: str = API, status: int = 200, end: str = "complete", version: str = "2026-10-21"
+) -> Exchange:
     kind = "text/event-stream" if isinstance(answer, bytes) else "application/json"
     data = answer if isinstance(answer, bytes) else json.dumps(answer, separators=(",", ":")).encode()
-    request = Request("POST", url, (("anthropic-version", "2026-10-21"),), Json(sent))
+    request = Request("POST", url, (("anthropic-version", version),), Json(sent))
     steps = (Head(status, (("content-type", kind),), 0.1), Chunk(0.2, data), End(end, 0.3))  # type: ignore[arg-type]
     return Exchange(request, steps, recorded="2026-11-22T10:00:00Z")
 
@@ -135,6 +137,44 @@ def test_what_a_gateway_accepted_fails_before_its_answer_is_played(cassette):
     _, raised = run(cassette(exchange(BROKEN, SAID, url=GATEWAY)), BROKEN, url=GATEWAY)
     assert isinstance(raised, InvalidTurn)
     assert "gateway.example" in str(raised)
+
+
+OTHER_ID = {**RESULT, "content": [{**RESULT["content"][0], "tool_use_id": "toolu_zzz"}]}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "sent", "settings", "rule"),
+    [
+        ([*LOOP], [body(ASK), body(ASK, CALL, OTHER_ID)], {}, "tool-result-missing"),
+        (
+            [exchange(body(ASK, temperature=1), SAID, version="2023-06-01")],
+            [body(ASK, temperature=1)],
+            {},
+            "removed-parameter",
+        ),
+        ([*LOOP], [body(ASK), BROKEN], {"match_on": ["method", "path"]}, "tool-result-unexpected"),
+    ],
+    ids=["an id that is not compared", "a header that is not compared", "a body that is not compared"],
+)
+def test_what_the_vendor_accepted_was_the_request_that_was_recorded(cassette, recorded, sent, settings, rule):
+    _, raised = run(cassette(*recorded), *sent, **settings)
+    assert isinstance(raised, InvalidTurn)
+    assert rule in str(raised)
+    assert "please report" not in str(raised)
+    assert "answered it all the same" not in str(raised)
+
+
+def test_a_gateway_that_accepted_it_is_named_whatever_host_is_asked(cassette):
+    _, raised = run(cassette(exchange(BROKEN, SAID, url=GATEWAY)), BROKEN)
+    assert "gateway.example answered it all the same" in str(raised)
+
+
+def test_a_miss_says_what_validation_warns_of(cassette):
+    echo = {"role": "assistant", "content": [{**CALL["content"][0], "input": {"city": "Rome"}}]}
+    convo, raised = run(cassette(*LOOP), body(ASK), body(ASK, echo, RESULT))
+    assert isinstance(raised, CassetteMiss)
+    assert "turn-altered at request.messages[1].content[0]: expected" in str(raised)
+    assert [one.rule for one in convo.findings] == ["turn-altered"]
 
 
 def test_what_the_api_rejected_is_no_finding_that_fails(cassette):
