@@ -296,7 +296,7 @@ def test_convert_writes_no_leak(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert not (tmp_path / "new.yaml").exists()
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["show"], ["accept"], ["convert"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["show"], ["check"], ["accept"], ["convert"]])
 def test_help_has_an_example(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, *command, "--help")
     assert code == 0
