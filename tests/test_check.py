@@ -432,6 +432,17 @@ def test_a_request_that_a_gateway_accepted() -> None:
     assert "nearest" not in text
 
 
+def test_an_error_without_known_words_says_what_happens() -> None:
+    messages = [
+        *ASKED,
+        {"role": "assistant", "content": [{"type": "document", "source": {"type": "text", "data": "a"}}]},
+    ]
+    [finding] = [one for one in found([said(messages)]) if one.rule == "document-in-assistant"]
+    assert errors_text("turns[0]", "", [replace(finding, api_error="")])[-1] == "    the API answers 400"
+    warning = replace(finding, api_error="", severity="warn")
+    assert errors_text("turns[0]", "", [warning])[-1] == f"    {finding.message}"
+
+
 def test_errors_come_before_warnings_and_places_of_one_rule_together() -> None:
     many = [{"role": "user", "content": [{**RESULT, "tool_use_id": f"toolu_{at}"} for at in range(9)]}]
     lines = errors_text("turns[0]", "", sorted(found([said([*ODD, *many])]), key=lambda one: one.severity == "error"))

@@ -66,8 +66,8 @@ class Page:
         write(self._console, 0, styled(""))
         self._wrapped(0, rule.why)
         write(self._console, 0, styled(""))
-        if rule.api_error:
-            self._wrapped(0, f"{answers(rule.side, rule)}: {rule.api_error}")
+        if said := answers(rule.found((), "", api_error=rule.api_error), rule):
+            self._wrapped(0, said)
         self._wrapped(0, f"severity: {severities(rule)}")
         self._wrapped(0, f"source: {rule.source}")
         self._wrapped(0, f"to ignore it: {ignoring([rule.name])}")
@@ -130,8 +130,7 @@ class Page:
             styled(f"  the first of {each.count:,} like it in this {where}" if each.count > 1 else "", "dim"),
         )  # fmt: skip
         write(self._console, 11, styled(one_line(finding.message, _SENTENCE)))
-        if finding.api_error:
-            said = f"{answers(finding.side, rule)}: {one_line(finding.api_error, _SENTENCE)}"
+        if said := answers(finding, rule):
             write(self._console, 11, styled(said, "dim"))
 
 

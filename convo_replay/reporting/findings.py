@@ -52,8 +52,8 @@ def errors_text(what: str, line: str, findings: Sequence[Finding]) -> list[str]:
         for finding in found[:_PLACES]:
             severity = "" if finding.severity == "error" else f" ({finding.severity})"
             out += [f"  at {_shown(finding.path)}{severity}", f"    {_shown(finding.message)}"]
-            if finding.api_error:
-                out.append(f"    {answers(finding.side, rule)}: {_shown(finding.api_error)}")
+            if said := answers(finding, rule):
+                out.append(f"    {said}")
         if len(found) > _PLACES:
             out.append(f"  and at {len(found) - _PLACES} more, the last is {_shown(found[-1].path)}")
     return out
@@ -132,11 +132,14 @@ def told(findings: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def answers(side: str, rule: Rule | None) -> str:
-    """Who says what follows: `the API answers 400`, or of a response its client."""
-    if side == "response":
-        return "the SDK says"
-    return f"the API answers {rule.status if rule else 400}"
+def answers(finding: Finding, rule: Rule | None) -> str:
+    """What is said to it: `the API answers 400: messages.2: …`, of a response by its client; empty for nothing."""
+    if finding.side == "response":
+        return f"the SDK says: {_shown(finding.api_error)}" if finding.api_error else ""
+    status = f"the API answers {rule.status if rule else 400}"
+    if finding.api_error:
+        return f"{status}: {_shown(finding.api_error)}"
+    return status if finding.severity == "error" else ""
 
 
 def severities(rule: Rule) -> str:
