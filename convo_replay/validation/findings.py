@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal
 
+from convo_replay.providers import wire
+
 Severity = Literal["error", "warn", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warn", "info")
 
@@ -127,8 +129,9 @@ def shown(where: Path) -> str:
 
 
 def value(given: Any) -> str:
-    """A value as a message quotes it: short, on one line."""
-    text = repr(_start(given, [_SHOWN], 0))
+    """A value as a message quotes it: JSON, short, on one line; a string as in the rest of the messages, in '…'."""
+    start = _start(given, [_SHOWN], 0)
+    text = repr(start) if isinstance(start, str | bytes | _More) else wire.dump(start)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
@@ -144,13 +147,12 @@ def _start(given: Any, left: list[int], depth: int) -> Any:
     """As much of a value as a message can show: nothing is read whole that is cut afterwards."""
     left[0] -= 1
     if left[0] < 0 or depth > 20:
-        return _MORE
+        return "…" if depth else _MORE
     if isinstance(given, str | bytes):
         return given[: _SHOWN + 1]
     if isinstance(given, list):
         return [_start(part, left, depth + 1) for part in given[:_SHOWN]]
     if isinstance(given, dict):
-        return {
-            _start(name, left, depth + 1): _start(part, left, depth + 1) for name, part in islice(given.items(), _SHOWN)
-        }
+        shown_keys = islice(given.items(), _SHOWN)
+        return {str(name)[: _SHOWN + 1]: _start(part, left, depth + 1) for name, part in shown_keys}
     return given

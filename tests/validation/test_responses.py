@@ -236,7 +236,6 @@ ANTHROPIC_START = (
     ("format", "body", "rule"),
     [
         pytest.param("openai_chat", chunks(HI, finish=None), "stream-unterminated", id="chat"),
-        pytest.param("openai_chat", chunks(HI, finish=None) + DONE, "stream-unterminated", id="chat with [DONE]"),
         pytest.param("anthropic", ANTHROPIC_START, "stream-unterminated", id="anthropic"),
         pytest.param(
             "anthropic",
@@ -252,6 +251,13 @@ def test_an_answer_without_a_reason_to_stop_is_an_error_behind_any_gateway(
 ) -> None:
     read = answered(format, body, url=GATEWAY[format], type="text/event-stream", headers=headers, stream=True)
     assert told(read) == [(rule, "error")]
+
+
+@pytest.mark.parametrize(("urls", "severity"), [(GATEWAY, "warn"), (VENDOR, "error")], ids=["gateway", "vendor"])
+def test_a_stream_that_ends_with_done_was_not_cut(urls: dict[str, str], severity: Severity) -> None:
+    body = chunks(HI, finish=None) + DONE
+    read = answered("openai_chat", body, url=urls["openai_chat"], type="text/event-stream", stream=True)
+    assert told(read) == [("stream-unterminated", severity)]
 
 
 @pytest.mark.parametrize(("headers", "severity"), [((), "warn"), ((("x-oneapi-request-id", "1"),), "warn")])

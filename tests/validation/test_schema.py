@@ -308,7 +308,7 @@ def test_the_api_s_words(case, api_error):
     ("case", "message"),
     [
         ("no signature", '"signature" is a required property, sent only "type", "thinking"'),
-        ("content null", "expected a string or a list, sent None"),
+        ("content null", "expected a string or a list, sent null"),
         ("max_tokens as text", "expected an integer, sent '5'"),
         (
             "a use in a user turn",
@@ -326,7 +326,7 @@ def test_the_message_says_what_is_expected_and_what_was_sent(case, message):
 
 def test_a_misspelled_field_is_told_with_the_one_that_is_meant():
     (finding,) = schema.request_findings(asked(body(user({**TEXT, "cache_contol": {"type": "ephemeral"}}))))
-    assert finding.message == "expected \"cache_control\", sent \"cache_contol\": {'type': 'ephemeral'}"
+    assert finding.message == 'expected "cache_control", sent "cache_contol": {"type":"ephemeral"}'
 
 
 @pytest.mark.parametrize(

@@ -257,11 +257,10 @@ class ChatStream(Reading):
                 "error" if cut else None,
             )
         elif self.state == "ended" and not failed:
-            # LiteLLM gives one for the first choice alone.
-            severity: Severity | None = "error" if len(unfinished) == len(self.choices) else None
+            # It was not cut: some gateways give one for the first choice alone (LiteLLM), or none (Snowflake).
             for index in unfinished:
                 message = f"expected a finish_reason of choice {index} before [DONE], got none"
-                self.tell(rules.UNTERMINATED, (), message, severity)
+                self.tell(rules.UNTERMINATED, (), message)
             options = wire.mapping(self.asked.body.get("stream_options"))
             if options.get("include_usage") is True and not self.counted:
                 self.tell(
