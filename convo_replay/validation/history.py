@@ -378,7 +378,7 @@ class Validator:
 
 FAILED = Rule(
     name="validation-failed",
-    number="",
+    number="own",
     format="",
     severity="warn",
     summary="Every rule can read every request and every answer.",

@@ -72,6 +72,8 @@ def said(name: str, mine: Block, block: Block) -> str:
         return _text_differs(mine, block)
     if block.get(name) is None:
         return f"without the `{name}` of {named(mine)}"
+    if block.get(name) == "":
+        return f"with an empty `{name}` in {named(mine)}"
     if name == "thinking":
         return f"with another text in {named(mine)}"
     return f"with another `{name}` in {named(mine)}"

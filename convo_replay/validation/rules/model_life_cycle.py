@@ -23,7 +23,7 @@ RETIRED = Rule(
     number="§6",
     format="",
     severity="warn",
-    summary="The model still answers.",
+    summary="A request names a model that has not been retired.",
     why="The vendor's own API has retired this model: what was recorded plays on, and the same request sent today gets "
     "404. Move to the successor, record anew, and read the answers again: they will differ. Clouds that resell a model "
     "retire it on days of their own.",
@@ -36,7 +36,7 @@ DEPRECATED = Rule(
     number="§6",
     format="",
     severity="warn",
-    summary="No day is set on which the model stops answering.",
+    summary="A request names a model for which no day of retirement is set.",
     why="The vendor has announced the day on which this model is retired; requests to it fail from then on. Move to "
     "the successor before, and record anew.",
     source="convo_replay/validation/life_cycle.json (vendors' deprecation pages, by way of their SDKs)",

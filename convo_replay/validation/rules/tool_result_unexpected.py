@@ -46,7 +46,8 @@ def _unexpected(asked: Asked, span: Span) -> Iterator[Finding]:
         return
     results = list(span.results())
     counted = known and len(known) == len(results) and not tool_loop.compares_ids(asked)
-    asks = f"asks for {tool_loop.listed(sorted(known))}" if known else "asks for no tool"
+    named = tool_loop.listed(sorted(filter(None, known))) or "a tool without an id"
+    asks = f"asks for {named}" if known else "asks for no tool"
     for index, at, ident in results:
         if ident and ident not in known and index >= asked.new:
             yield RULE.found(
