@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from convo_replay import checking
+from convo_replay import checking, converting
 from convo_replay.cassette import Cassette, load, update
 from convo_replay.cassette.model import stored
 from convo_replay.cli import main
+from convo_replay.errors import CassetteError
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 from convo_replay.reporting.checked import Page
 from convo_replay.reporting.findings import (
@@ -253,6 +254,16 @@ def test_a_cassette_that_cannot_be_read_is_exit_2_and_stops_nothing(
     assert err.count("\n") == 1
     assert "cut.yaml" in err
     assert "2 files, 2 exchanges: 1 error" in out
+
+
+def test_what_should_have_been_a_cassette(tmp_path: Path) -> None:
+    broken = CassetteError("a", "cut off")
+    (tmp_path / "suffixless").write_text("version: 1\ninteractions:\n- [")
+    (tmp_path / "LICENSE").write_text("Permission is granted\n" * 9000 + "interactions:\n")
+    assert converting.is_expected(tmp_path / "suffixless", broken)
+    assert not converting.is_expected(tmp_path / "LICENSE", broken)
+    assert converting.is_expected(tmp_path / "cannot-be-read", broken)
+    assert not converting.is_expected(tmp_path / "picture.png", broken)
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "empty.yaml", "README.md", "other.yaml", "cut.yaml"])
