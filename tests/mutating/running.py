@@ -115,7 +115,8 @@ class Conversation:
     def says(self, side: str) -> tuple[set[Finding], Counter[str]]:
         """The findings of the unchanged conversation, and how often each rule."""
         if side not in self._said:
-            before = findings(self.exchanges, side, all=True)
+            # A request is judged by what is new in it; a changed one is new from there on.
+            before = findings(self.exchanges, side, all=side == "request")
             alone = findings(self.exchanges[-1:], side)
             often = Counter(finding.rule for finding in before) | Counter(finding.rule for finding in alone)
             self._said[side] = {*before, *alone}, often
