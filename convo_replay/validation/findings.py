@@ -19,6 +19,7 @@ Path = tuple[Step, ...]
 
 _PLAIN = re.compile(r"[^\s.\[\]\"']+")
 _SHOWN = 200  # characters of a value in a message
+_SENTENCE = 2000  # characters of a message as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,13 @@ class Rule:
             message: "expected …, sent …" (of a response: "expected …, got …"), one sentence without a full stop.
             api_error: the API's words with this finding's ids and indexes in them.
         """
-        return Finding(self.name, severity or self.severity, self.side, where, message, api_error)
+        texts = _sentence(message), _sentence(api_error)
+        return Finding(self.name, severity or self.severity, self.side, where, *texts)
+
+
+def _sentence(text: str) -> str:
+    """Ids and names are the sender's, and as long as he likes."""
+    return text if len(text) <= _SENTENCE else f"{text[: _SENTENCE - 1]}…"
 
 
 def shown(where: Path) -> str:
