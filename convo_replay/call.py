@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from convo_replay.errors import ConvoFailure
 from convo_replay.exchange import Body, Chunk, End, EndKind, Head, Request, Steps
 
 if TYPE_CHECKING:
@@ -17,7 +18,18 @@ if TYPE_CHECKING:
 class Call:
     """One live request in flight. Gets what arrives as it arrives, and ends once, whatever ends it first."""
 
-    __slots__ = ("_chunks", "_conversation", "_done", "_head", "_started", "decode", "recorded", "request", "slot")
+    __slots__ = (
+        "_chunks",
+        "_conversation",
+        "_done",
+        "_head",
+        "_started",
+        "decode",
+        "failure",
+        "recorded",
+        "request",
+        "slot",
+    )
 
     def __init__(self, conversation: Conversation, slot: int, request: Request) -> None:
         self._conversation = conversation
@@ -29,6 +41,8 @@ class Call:
         self._head: Head | None = None
         self._chunks: list[Chunk] = []
         self._done = False
+        self.failure: ConvoFailure | None = None
+        """Why the application's call fails though it was answered; known at its end."""
         self.decode: Callable[[Head, Sequence[Chunk]], tuple[list[Chunk], str | None]] | None = None
         """Removes the content-encoding; gives the chunks and, where that failed, the library's words."""
 
@@ -62,7 +76,7 @@ class Call:
                 if undecodable is not None and kind == "complete":
                     end = End("undecodable", end.at, "", undecodable)
             steps: Steps = (*([self._head_of_body()] if self._head else []), *chunks, end)
-            self._conversation.recorded(self, steps)
+            self.failure = self._conversation.recorded(self, steps)
 
     def _head_of_body(self) -> Head:
         assert self._head is not None

@@ -502,8 +502,8 @@ class Conversation:
             self.passed[host] = self.passed.get(host, 0) + 1
         return None
 
-    def recorded(self, call: Call, steps: Steps) -> None:
-        """A call has ended with these steps (the conversation's lock is held)."""
+    def recorded(self, call: Call, steps: Steps) -> ConvoFailure | None:
+        """A call has ended with these steps (the conversation's lock is held). What it fails with, all the same."""
         self._in_flight.pop(call.slot, None)
         assert self._redactor is not None
         exchange = Exchange(call.request, steps, test=self.owner, recorded=call.recorded)
@@ -513,7 +513,7 @@ class Conversation:
             except Exception as error:  # the user's code; what was recorded is kept, and shown at the end
                 filtered, self._spoiled = exchange, error
             if filtered is None:
-                return
+                return None
             exchange = filtered
         request, steps = self._redacted(exchange.request), exchange.steps
         if self.config.sanitize == "on":
@@ -527,7 +527,8 @@ class Conversation:
             broken = self._validation.answered(exchange, call.slot)
             if broken:  # of a request that a gateway took: said now that its answer is there
                 host = _address(exchange.request.url)[0]
-                self.fail(InvalidTurn, self._invalid_text(exchange.request, broken, accepted=host))
+                return self.fail(InvalidTurn, self._invalid_text(exchange.request, broken, accepted=host))
+        return None
 
     def dropped(self, call: Call) -> None:
         """A call turned out not to be one (the conversation's lock is held)."""

@@ -81,9 +81,10 @@ def summary_lines(parts: Iterable[Sums]) -> list[str]:
     lines += dict.fromkeys(note for part in parts for note in part["notes"])
     for rule in sorted({rule for part in parts for rule in part["warnings"]}):
         told = list(dict.fromkeys(line for part in parts for line in part["warnings"].get(rule, ())))
-        lines += told[:_TOLD]
+        lines += [f"validation warns: {line}" for line in told[:_TOLD]]
         if len(told) > _TOLD:
-            lines.append(f"… and {len(told) - _TOLD} more of {rule} (convo-replay check CASSETTES lists them)")
+            rest = f"{len(told) - _TOLD} more of {rule}"
+            lines.append(f"validation warns: {rest} (convo-replay check CASSETTES lists them)")
     return lines
 
 

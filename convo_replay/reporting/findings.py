@@ -147,7 +147,7 @@ def severities(rule: Rule) -> str:
     others: dict[str, list[str]] = {}
     for profile, severity in rule.severities.items():
         if severity != rule.severity:
-            others.setdefault(severity, []).append("unknown gateways" if profile == "unknown" else profile)
+            others.setdefault(severity, []).append(profile.replace("unknown", "unknown gateways"))
     return "; ".join([rule.severity, *(f"{severity} behind {', '.join(names)}" for severity, names in others.items())])
 
 

@@ -35,6 +35,8 @@ class Tee:
             ended(call, error)
             raise
         call.end()
+        if call.failure is not None:
+            raise call.failure
 
     def close(self) -> None:
         """The client is done with the response."""
@@ -65,6 +67,8 @@ class AsyncTee:
             ended(call, error)
             raise
         call.end()
+        if call.failure is not None:
+            raise call.failure
 
     async def aclose(self) -> None:
         try:

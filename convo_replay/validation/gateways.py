@@ -68,6 +68,8 @@ _MANY: Final[Mapping[str, Severity]] = {
     "stream-after-end": "warn",
     "response-error": "warn",
 }
+_STRICT: Final = frozenset({"stream-unterminated", "stream-tool-json", "stream-after-end", "response-error"})
+"""What nobody is known to do to streams of the Messages API; in chat completions many do."""
 
 PROFILES: Final[tuple[Profile, ...]] = (
     Profile(VENDOR),
@@ -82,8 +84,9 @@ PROFILES: Final[tuple[Profile, ...]] = (
     ),
     Profile("deepseek", ("api.deepseek.com",), (), _MANY),
     Profile("new-api", (), ("x-oneapi-request-id", "x-new-api-version"), {**_MANY, "stream-order": "warn"}),
-    Profile(UNKNOWN, (), (), _MANY),
+    Profile(UNKNOWN, (), (), {name: severity for name, severity in _MANY.items() if name != "response-error"}),
 )
+_UNKNOWN_MESSAGES: Final = {name: severity for name, severity in _MANY.items() if name not in _STRICT}
 _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
 
 
@@ -117,7 +120,10 @@ def severities_of(exchange: Exchange, provider: object) -> Mapping[str, Severity
 
     A provider of another package may have an attribute `severities`; what in it is no severity is left out.
     """
-    known = profile_of(exchange).severities
+    profile = profile_of(exchange)
+    known = profile.severities
+    if profile.name == UNKNOWN and getattr(provider, "format", "") == "anthropic":
+        known = _UNKNOWN_MESSAGES
     own: Any = getattr(provider, "severities", None)
     if not isinstance(own, Mapping):
         return known
@@ -126,4 +132,8 @@ def severities_of(exchange: Exchange, provider: object) -> Mapping[str, Severity
 
 def severities_for(rule: str) -> dict[str, Severity]:
     """Severities by profile for a rule, for the catalogue."""
-    return {profile.name: profile.severities[rule] for profile in PROFILES if rule in profile.severities}
+    return {
+        f"{profile.name} (chat)" if profile.name == UNKNOWN and rule in _STRICT else profile.name: severity
+        for profile in PROFILES
+        if (severity := profile.severities.get(rule))
+    }

@@ -97,7 +97,7 @@ def test_it_fails_the_call_phase_once(project, text, first):
 
 
 MISS, PASSED = "CassetteMiss", "1 passed"
-WARNED = ("test_it.py::test_it: turns[0]  stream-unterminated", PASSED)
+WARNED = ("validation warns: test_it.py::test_it: turns[0]  stream-unterminated", PASSED)
 
 
 @pytest.mark.parametrize(

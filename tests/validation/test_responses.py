@@ -260,7 +260,7 @@ def test_a_stream_that_ends_with_done_was_not_cut(urls: dict[str, str], severity
     assert told(read) == [("stream-unterminated", severity)]
 
 
-@pytest.mark.parametrize(("headers", "severity"), [((), "warn"), ((("x-oneapi-request-id", "1"),), "warn")])
+@pytest.mark.parametrize(("headers", "severity"), [((), "error"), ((("x-oneapi-request-id", "1"),), "warn")])
 def test_a_message_that_said_why_it_stopped_may_lack_its_end(headers: Headers, severity: Severity) -> None:
     delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}
     body = ANTHROPIC_START + b"event: message_delta\ndata: " + json.dumps(delta).encode() + b"\n\n"
