@@ -478,7 +478,7 @@ CHAT_BROKEN: dict[str, tuple[bytes, Told]] = {
     "53 a byte order mark": (b"\xef\xbb\xbf" + CHAT_WHOLE, broken("stream-bom", "events", 0)),
     "54 null for choices": (chat(7, {**COUNTED, "choices": None}),
         broken("stream-choices-null", "events", 7, "choices")),
-    "no usage": (chat(7), broken("stream-usage-missing")),
+    "no usage": (chat(7), warned("stream-usage-missing")),
     "no role": (chat(0), broken("stream-role-missing", "events", 0, "choices", 0, "delta")),
     "no finish_reason": (chat(6), UNTERMINATED),
     "two finish_reasons": (chat(6, CHUNKS[6], chunk({}, "stop")),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from convo_replay.validation.rules import (
+    audio_unsupported,
     effort_unsupported,
     max_tokens_limit,
     prefill_unsupported,
@@ -22,6 +23,7 @@ from convo_replay.validation.rules import (
 )
 from rule_cases import BEDROCK, DIRECT, NEW, OLD, VERTEX, assistant, body, errors, said, system, tool, user
 
+OPENAI = "https://api.openai.com/v1/chat/completions"
 ALL = {"temperature": 1.0, "top_p": 0.9, "top_k": 5}
 
 
@@ -197,3 +199,29 @@ def test_what_a_gateway_leaves_out_for_a_model_is_a_warning(rule):
     for url, severity in ((DIRECT, "error"), ("https://openrouter.ai/api/v1/messages", "warn")):
         assert {each for each, _ in said(rule.check, sent, url=url, version=version)} == {severity}
     assert rule.RULE.severities == {"openrouter": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "found"),
+    [
+        ("gpt-5-mini", OPENAI, 1),
+        ("gpt-5.1-2025-11-13", OPENAI, 1),
+        ("gpt-audio", OPENAI, 0),
+        ("gpt-4o-audio-preview", OPENAI, 0),
+        ("gpt-5-mini", "https://gw.example/v1/chat/completions", 0),
+    ],
+)
+def test_sound_for_chat_models(model, url, found):
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    sent = {"model": model, "messages": [user("Hi."), user(sound)]}
+    assert said(audio_unsupported.check, sent, format="openai_chat", url=url) == [("error", "messages.1")] * found
+    sent["messages"].pop()
+    assert said(audio_unsupported.check, sent, format="openai_chat", url=url) == []
+
+
+OPENAI_ERROR = "Invalid 'messages[0]'. Content blocks are expected to be either text or image_url type."
+
+
+def test_sound_for_chat_models_in_the_words_of_the_api():
+    sent = {"model": "gpt-5-mini", "messages": [user({"type": "input_audio", "input_audio": {}})]}
+    assert errors(audio_unsupported.check, sent, format="openai_chat", url=OPENAI) == [OPENAI_ERROR]
