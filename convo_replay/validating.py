@@ -65,14 +65,19 @@ class Validation:
             recorded: the exchanges of the cassette up to this one.
         """
         found = self._validator.request(request, on=exchange.recorded[:10])
-        self._sent[slot] = (request, [])
-        if not found:
+        if not 200 <= (exchange.status or 0) < 300:
+            # There is no answer to be read, and an SDK that retries does not look at it.
+            self._validator.response(exchange, request)
+            self._keep(graded(found, exchange, grace=True), slot)
             return [], False
-        by_vendor = is_vendor(exchange.request) and 200 <= (exchange.status or 0) < 300
-        known = _broken(recorded(), self._ignore, by_vendor=by_vendor) if _errors(found) else set()
-        new = [each for each in found if (each.rule, each.path) not in known]
+        self._sent[slot] = (request, [])
+        if not _errors(found):
+            self._keep(found, slot)
+            return [], False
+        known = _broken(recorded(), self._ignore, by_vendor=is_vendor(exchange.request))
         old = [each for each in found if (each.rule, each.path) in known]
-        errors = _errors(self._keep([*graded(old, exchange, grace=True), *graded(new, exchange, grace=False)], slot))
+        new = [each for each in found if (each.rule, each.path) not in known]
+        errors = _errors(self._keep([*graded(old, exchange, grace=True), *new], slot))
         return errors, any((each.rule, each.path) in known for each in errors)
 
     def sent(self, request: Request, slot: int, on: str) -> None:

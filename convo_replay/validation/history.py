@@ -181,8 +181,8 @@ def _asks(provider: Provider, request: Request) -> bool:
     """Whether a request asks a model, or would if its body were one: `messages: null`, a text that is no JSON."""
     if provider.generates(request):
         return True
-    if not isinstance(request.body, Json | Text | None):
-        return False  # what is too large to be read, or a form
+    if not isinstance(request.body, Json | Text):
+        return False  # too large to be read, a form, or left out by whoever recorded it
     return provider.generates(replace(request, body=Json({provider.history: []})))
 
 

@@ -47,8 +47,10 @@ _KERNEL: Mapping[str, frozenset[str]] = {
 }
 _RESULT = frozenset({"tool_use_id", "content"})
 _CHAT_KERNEL = frozenset({"choices", "message", "delta", "tool_calls"})
-_SILENT = frozenset({"usage", "delta", "index"})
-"""Missing: the grammar of streams says it, or Azure's chunks of annotations have none."""
+_START = ("message", "content")
+"""In `message_start`: what the SDK's helper appends to."""
+_ANNOTATIONS = frozenset({"content_filter_results", "content_filter_offsets", "content_filter_result"})
+"""What Azure's chunks of annotations have in place of a delta."""
 _ENDS = frozenset({"stop_reason", "finish_reason"})
 _NO_EVENTS = ("ping", "error")
 
@@ -121,11 +123,17 @@ class _Judge:
         name = problem.name
         severity = self._severity(problem, name)
         whole = problem.where == ()
-        if severity == "warn" and (problem.null or "usage" in problem.where or (name in _SILENT and not whole)):
+        if severity == "warn" and not whole and (problem.null or "usage" in problem.where or self._is_silent(problem)):
             return None
-        if problem.where[2:] == ("message",):
-            return None  # what a start leaves out, the stream brings, or a client does without
         return self._wrong(problem, f'"{name}" is missing, expected in every answer', severity)
+
+    def _is_silent(self, problem: Problem) -> bool:
+        """Whether the grammar of streams says it, or it is a habit that nobody is harmed by."""
+        if self.anthropic:
+            return problem.name == "usage" and problem.where[2:] != ("message",)
+        if problem.name == "delta":
+            return not _ANNOTATIONS.isdisjoint(problem.given)
+        return problem.name == "usage" or (problem.name == "index" and "tool_calls" in problem.where)
 
     def _type(self, problem: Problem) -> Finding | None:
         severity = self._severity(
@@ -169,6 +177,8 @@ class _Judge:
             kernel = problem.kind == "type" and name in _CHAT_KERNEL
             return "error" if kernel or (problem.where == () and name == "choices") else "warn"
         if problem.where == () or problem.where == ("content",):
+            return "error" if name == "content" else "warn"
+        if problem.where[2:] in (_START[:1], _START) and problem.where[:1] == ("events",):
             return "error" if name == "content" else "warn"
         if problem.owner.endswith("_tool_result"):
             return "error" if name in _RESULT else "warn"

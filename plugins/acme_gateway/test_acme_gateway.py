@@ -18,8 +18,9 @@ import convo_replay
 from convo_replay.exchange import Json, Request
 from convo_replay.providers import find
 
+USAGE = {"input_tokens": 9, "output_tokens": 1}
 EVENTS: list[dict[str, Any]] = [
-    {"type": "message_start", "message": {"id": "msg_1", "role": "assistant", "usage": {"input_tokens": 9}}},
+    {"type": "message_start", "message": {"id": "msg_1", "role": "assistant", "content": [], "usage": USAGE}},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Par"}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "is"}},

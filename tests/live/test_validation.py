@@ -97,6 +97,20 @@ def test_an_attempt_that_was_not_answered_leaves_the_word_to_the_next(upstream: 
     assert [each.status for each in convo.exchanges] == [529, 200]
 
 
+def test_of_a_kept_attempt_nobody_reads_the_answer_and_the_next_one_is_judged_all_the_same(
+    upstream: Upstream, cassette: Path
+) -> None:
+    for record in ("once", "none"):
+        with (
+            pytest.raises(InvalidTurn),
+            use_cassette(cassette, record=record, keep=("errors",)) as convo,
+            client(upstream.url("text,fail=529")) as api,
+            api.messages.stream(**{**body(), "messages": BROKEN}) as events,
+        ):
+            list(events)
+        assert [(one.severity, one.exchange) for one in convo.findings] == [("info", 0), ("error", 1)]
+
+
 def test_a_stream_that_ends_without_its_end_is_recorded_and_fails_when_all_is_over(
     upstream: Upstream, cassette: Path
 ) -> None:

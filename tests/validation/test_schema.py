@@ -628,8 +628,36 @@ STREAMS = {
     "no index": ("anthropic", [START, OPEN, without(DELTA, "index")], [(*BROKEN, "events[2]")]),
     "no text": ("anthropic", [START, OPEN, {**DELTA, "delta": {"type": "text_delta"}}], [(*BROKEN, "events[2].delta")]),
     "delta null": ("anthropic", [START, OPEN, {**DELTA, "delta": None}], [(*BROKEN, "events[2].delta")]),
-    "a start with little in it": ("anthropic", [{**START, "message": {"id": "msg_1", "role": "assistant"}}], []),
-    "a chunk of annotations": ("openai_chat", [{**CHUNK, "choices": [{"index": 0, "finish_reason": None}]}], []),
+    "a start with little in it": (
+        "anthropic",
+        [{**START, "message": {"content": [], "usage": {}}}],
+        [("response-field", "warn", "events[0].message")] * 4,
+    ),
+    "a start that the helper cannot append to": (
+        "anthropic",
+        [{**START, "message": {**START["message"], "content": None}}],
+        [(*BROKEN, "events[0].message.content")],
+    ),
+    "a start without content and usage": (
+        "anthropic",
+        [{**START, "message": without(without(START["message"], "content"), "usage")}],
+        [(*BROKEN, "events[0].message"), ("response-field", "warn", "events[0].message")],
+    ),
+    "a chunk of annotations": (
+        "openai_chat",
+        [{**CHUNK, "choices": [{"index": 0, "finish_reason": None, "content_filter_results": {}}]}],
+        [],
+    ),
+    "a choice without a delta": (
+        "openai_chat",
+        [{**CHUNK, "choices": [{"index": 0, "finish_reason": None}]}],
+        [("response-field", "warn", "events[0].choices[0]")],
+    ),
+    "a choice without an index": (
+        "openai_chat",
+        [{**CHUNK, "choices": [{"delta": {"content": "x"}, "finish_reason": None}]}],
+        [("response-field", "warn", "events[0].choices[0]")],
+    ),
     "a tool call without an index": (
         "openai_chat",
         [{**CHUNK, "choices": [{"index": 0, "delta": {"tool_calls": [{"function": {"name": "look"}}]}}]}],

@@ -374,6 +374,7 @@ def chunk(delta: dict[str, Any] | None, finish: str | None = None, index: int = 
     choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
     if delta is None:
         del choice["delta"]
+        choice["content_filter_results"] = {}
     return {**BASE, "choices": [choice], **more}
 
 
