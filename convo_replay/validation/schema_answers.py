@@ -47,6 +47,10 @@ _KERNEL: Mapping[str, frozenset[str]] = {
 }
 _RESULT = frozenset({"tool_use_id", "content"})
 _CHAT_KERNEL = frozenset({"choices", "message", "delta", "tool_calls"})
+_WHOLE = frozenset({"choices", "message"})
+"""Of a whole chat completion: what no client can do without."""
+_PROMISED = frozenset({"id", "type", "role", "model", "finish_reason", "function", "name", "arguments", "signature"})
+"""What is never null in a whole answer."""
 _START = ("message", "content")
 """In `message_start`: what the SDK's helper appends to."""
 _ANNOTATIONS = frozenset({"content_filter_results", "content_filter_offsets", "content_filter_result"})
@@ -136,11 +140,14 @@ class _Judge:
         return problem.name == "usage" or (problem.name == "index" and "tool_calls" in problem.where)
 
     def _type(self, problem: Problem) -> Finding | None:
-        severity = self._severity(
-            problem, next((step for step in reversed(problem.where) if isinstance(step, str)), "")
-        )
-        if problem.given is None and (severity == "warn" or not self.anthropic):
-            return None
+        name = next((step for step in reversed(problem.where) if isinstance(step, str)), "")
+        severity = self._severity(problem, name)
+        if problem.given is None:
+            streamed = problem.where[:1] == ("events",)
+            if not self.anthropic and (streamed or name not in _WHOLE):
+                severity = "warn"
+            if severity == "warn" and (streamed or name not in _PROMISED):
+                return None  # gateways write null for what is not set
         return self._wrong(problem, f"{problem.expected}, got {quoted(problem.given)}", severity)
 
     def _value(self, problem: Problem) -> Finding | None:
