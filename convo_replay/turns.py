@@ -148,6 +148,8 @@ def failed(turn: Turn) -> bool:
         return True
     if status >= 400:
         return status in _RETRIED or status >= 500 or exchange.header("x-should-retry") == "true"
+    if exchange.content_type == wire.FRAMES:
+        return exchange.end.kind != "complete"
     reply = turn.response
     return not reply.complete and (exchange.end.kind != "complete" or not reply.stop_reason)
 

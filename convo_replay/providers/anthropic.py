@@ -18,7 +18,7 @@ from convo_replay.providers.reply import Reply, ToolUse, Usage
 
 _MESSAGES = "/v1/messages"
 _VERTEX = ("/publishers/anthropic/models/", (":rawpredict", ":streamrawpredict"))
-_BEDROCK = re.compile(r"/model/[^/]*anthropic[^/]*/invoke")  # its streams are binary frames
+_BEDROCK = re.compile(r"/model/[^/]*anthropic[^/]*/invoke(-with-response-stream)?$")
 
 _STARTS: Final[Mapping[str, Mapping[str, Any]]] = {
     # What a block is before its first delta, where the start event leaves it out.
@@ -193,7 +193,7 @@ class Anthropic:
         path = wire.address(request)[1]
         if path.endswith(_MESSAGES) or (_VERTEX[0] in path and path.endswith(_VERTEX[1])):
             return True
-        return path.endswith("/invoke") and _BEDROCK.search(path) is not None
+        return "/invoke" in path and _BEDROCK.search(path) is not None
 
     def ends(self, event: sse.Event) -> bool:
         return event.dispatched and _kind(event) in self.terminal_events

@@ -16,6 +16,8 @@ import orjson
 from convo_replay.exchange import Exchange, Request
 
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")  # no JSON document begins so
+FRAMES = "application/vnd.amazon.eventstream"
+"""The media type of Bedrock's streams: binary frames, which are kept and not read (protocol.md §7)."""
 _SHOWN_ERROR = 500  # characters of an error body that is no JSON
 
 

@@ -79,7 +79,8 @@ def invalid_turn(
         accepted: the host that answered it with 2xx all the same, where it is no vendor's own endpoint.
         rerecord: the command that records the cassette anew; empty where that helps nobody.
     """
-    out = errors_text(f"{turn_name} is a request that the API rejects", line, findings)
+    # What is no turn is called by its line already.
+    out = errors_text(f"{turn_name} is a request that the API rejects", line if line != turn_name else "", findings)
     if accepted:
         out.append(f"{accepted} answered it all the same; the API behind it, or the next gateway, need not")
     if nearest:

@@ -54,7 +54,7 @@ def read(exchange: Exchange, asked: Asked) -> Read:
 
     Where the client left before the end (`cancelled`) what it read is judged, not what it left unread.
     """
-    if not 200 <= (exchange.status or 0) < 300:
+    if not 200 <= (exchange.status or 0) < 300 or exchange.content_type == wire.FRAMES:
         return Read([], None)
     provider: Provider = find(exchange.request) or _BUILT_IN[asked.format]
     told = streams.Told(severities_of(exchange, provider))
@@ -133,7 +133,7 @@ def _read_document(body: bytes, asked: Asked, told: streams.Told, whole: bool) -
         told.tell(
             rules.RESPONSE_ERROR,
             ("error",),
-            f"expected an answer with status 200, got the error {value(document['error'])}",
+            f"expected an answer, for the status is 200, got the error {value(document['error'])}",
         )
         return
     from convo_replay.validation import schema

@@ -181,7 +181,7 @@ class _Judge:
             elif problem.expected in _PYDANTIC:
                 said = f"{problem.path}: Input should be a valid {_PYDANTIC[problem.expected]}"
         else:
-            said = f"Invalid type for '{shown(problem.where)}': {problem.expected}, but got {quoted(problem.given)}."
+            said = _openai_type(problem)
         finding = self._wrong(problem, f"{problem.expected}, sent {quoted(problem.given)}", said)
         # Whether null counts as not set is known of a few parameters alone.
         return replace(finding, severity="warn") if unset and not self.in_message(problem) else finding
@@ -287,6 +287,32 @@ _PYDANTIC = {
     "expected true or false": "boolean",
     "expected a list": "list",
     "expected an object": "dictionary",
+}
+
+
+def _openai_type(problem: Problem) -> str:
+    """OpenAI's words for a wrong type."""
+    kinds = [kind for kind in problem.expected.removeprefix("expected ").split(" or ") if kind != "null"]
+    if not all(kind in _OPENAI for kind in kinds):
+        return ""
+    *others, last = [_OPENAI[kind] for kind in kinds]
+    expected = f"one of {' or '.join([*others, last.removeprefix('an ')])}" if others else last
+    got = _OPENAI.get(_given(problem.given), "null")
+    return f"Invalid type for '{shown(problem.where)}': expected {expected}, but got {got} instead."
+
+
+def _given(given: Any) -> str:
+    kinds = {str: "a string", bool: "true or false", int: "an integer", float: "a number", list: "a list"}
+    return kinds.get(type(given), "an object" if isinstance(given, dict) else "null")
+
+
+_OPENAI = {
+    "a string": "a string",
+    "an integer": "an integer",
+    "a number": "a decimal",
+    "true or false": "a boolean",
+    "a list": "an array",
+    "an object": "an object",
 }
 
 

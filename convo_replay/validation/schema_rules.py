@@ -28,7 +28,7 @@ BLOCK_MISPLACED = Rule(
     why="`tool_use`, `thinking` and the results of server tools are what the model says: they stand in assistant "
     "messages. `tool_result` and images are what the application says: they stand in user messages. A history that was "
     "put together with the wrong role for a message is rejected; check where the role of that message is set.",
-    source="protocol.md §1.2 (counted from the unions of the SDK, and the vendor's documentation)",
+    source="counted from the unions of anthropic 2.12.0, and the vendor's documentation",
     api_error="messages.N: `tool_result` blocks can only be in `user` messages",
 )
 UNKNOWN_BLOCK = Rule(

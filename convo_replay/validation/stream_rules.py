@@ -7,9 +7,9 @@ from typing import Final
 from convo_replay.validation.findings import Rule, Severity
 from convo_replay.validation.gateways import severities_for
 
-_ANTHROPIC = "build-with-claude/streaming; anthropic 2.12 lib/streaming/_messages.py, _streaming.py (protocol.md §2.1)"
-_CHAT = "openai 3.54 types/chat/chat_completion_chunk.py, lib/streaming/chat/_completions.py (protocol.md §2.2)"
-_BOTH = "protocol.md §2.1, §2.2, measured with anthropic 2.12 and openai 3.54 (§4.4 b)"
+_ANTHROPIC = "build-with-claude/streaming; anthropic 2.12 lib/streaming/_messages.py, _streaming.py"
+_CHAT = "openai 3.54 types/chat/chat_completion_chunk.py, lib/streaming/chat/_completions.py"
+_BOTH = "measured with anthropic 2.12 and openai 3.54, raw and with their helpers, sync and async"
 
 
 def _rule(

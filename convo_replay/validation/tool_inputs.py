@@ -38,14 +38,14 @@ TOOL_SCHEMA_INVALID = Rule(
     number="§1.1",
     format="",
     severity="warn",
-    summary="The schema of a tool that the model uses is a JSON schema.",
+    summary="The schema of a tool is a JSON schema.",
     why="The schema cannot be read: a keyword has a wrong value, a `$ref` leads nowhere or to the network, a pattern "
     "is no regular expression. The vendor rejects some of these requests; where it does not, what the model asks this "
     "tool for is not checked by anybody.",
     source="JSON Schema draft 2020-12",
     api_error="tools.N.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12",
 )
-RULES: tuple[Rule, ...] = (TOOL_INPUT_INVALID, TOOL_SCHEMA_INVALID)
+RULES: tuple[Rule, ...] = (TOOL_INPUT_INVALID,)
 
 _MOST_ERRORS = 5
 """Told of one input."""
@@ -72,22 +72,28 @@ class _Use(NamedTuple):
 
 
 def check(reply: Reply, asked: Asked) -> Iterator[Finding]:
-    """What of the inputs does not fit. Nothing for tools that declare no schema, and for an answer that was cut."""
+    """What of the inputs does not fit; nothing for tools without a schema that can be read, and for a cut answer."""
     if not reply.complete or reply.stop_reason in _CUT:
         return
-    told = set()
+    key = _KEYS[asked.format]
     for use in _anthropic(reply) if asked.format == "anthropic" else _openai_chat(reply):
-        declared = asked.tools.get(use.name, {})
-        key = "input_schema" if asked.format == "anthropic" else "parameters"
+        schema = asked.tools.get(use.name, {}).get(key)
+        if schema is not None:
+            yield from _input_invalid(use, _compiled(_text(schema)))
+
+
+def check_schemas(asked: Asked) -> Iterator[Finding]:
+    """The tools of a request whose schema is none. Looked at once per conversation and set of tools."""
+    if asked.new:
+        return
+    key = _KEYS[asked.format]
+    for name, declared in asked.tools.items():
         schema = declared.get(key)
-        if schema is None:
-            continue
-        compiled = _compiled(_text(schema))
-        if not compiled.broken:
-            yield from _input_invalid(use, compiled)
-        elif use.name not in told:
-            told.add(use.name)
-            yield _schema_invalid(asked, use.name, key, compiled.broken)
+        if schema is not None and (broken := _compiled(_text(schema)).broken):
+            yield _schema_invalid(asked, name, key, broken)
+
+
+_KEYS = {"anthropic": "input_schema", "openai_chat": "parameters"}
 
 
 def _schema_invalid(asked: Asked, name: str, key: str, broken: str) -> Finding:
@@ -172,6 +178,9 @@ def _compiled(text: str) -> _Compiled:
     recursions = _recursions(schema)
     if recursions is None:
         return _Compiled("", None, 0)
+    circle = _circle(schema)
+    if circle:
+        return _Compiled(f'"$ref": "{circle[:100]}" leads back to itself and never to a schema', None, 0)
     import jsonschema_rs
 
     try:
@@ -220,6 +229,57 @@ def _recursions(schema: dict[str, Any]) -> int | None:
                 (each, around) for name, each in part.items() if isinstance(each, dict | list) and name not in aside
             ]
     return recursions if others <= _MOST_OTHERS else None
+
+
+_IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+"""Keywords whose schemas are asked about the same value."""
+
+
+def _circle(schema: dict[str, Any]) -> str:
+    """A reference that leads back to itself without a step into the value; empty where there is none."""
+    followed: set[str] = set()
+    names = [ref for part in _dicts(schema) if isinstance(ref := part.get("$ref"), str)]
+    for name in dict.fromkeys(names):
+        chain: list[tuple[str, list[str]]] = []
+        todo = [name]
+        while todo or chain:
+            if not todo:
+                followed.add(chain.pop()[0])
+                todo = chain[-1][1] if chain else []
+                continue
+            ref = todo.pop()
+            if any(ref == before for before, _ in chain):
+                return ref
+            if ref not in followed and (ref == "#" or ref.startswith("#/")):
+                todo = _asked_in_place(schema if ref == "#" else _at(schema, ref))
+                chain.append((ref, todo))
+    return ""
+
+
+def _asked_in_place(part: Any) -> list[str]:
+    """The references that are asked about the same value as a schema."""
+    found: list[str] = []
+    todo = [part]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, list):
+            todo += each
+        elif isinstance(each, dict):
+            if isinstance(ref := each.get("$ref"), str):
+                found.append(ref)
+            todo += [each[name] for name in _IN_PLACE if name in each]
+    return found
+
+
+def _dicts(part: Any) -> Iterator[dict[str, Any]]:
+    todo = [part]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict):
+            yield each
+            todo += each.values()
+        elif isinstance(each, list):
+            todo += each
 
 
 def _at(schema: Any, ref: str) -> Any:

@@ -108,18 +108,43 @@ BROKEN = {
     "a remote reference": {"$ref": "http://127.0.0.1:9/schema.json"},
     "a file": {"$ref": "file:///etc/hostname"},
     "an unknown dialect": {"$schema": "https://schemas.example/mine"},
+    "itself": {"$ref": "#"},
+    "itself by another": {
+        "properties": {"p": {"$ref": "#/$defs/a"}},
+        "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}},
+    },
 }
 
 
+def declared(format: str, *tools: Any, new: int = 0) -> list[Finding]:
+    asked = Asked(Request("POST", "https://x/v1/messages", (), Json({"tools": list(tools)})), format, [], new)
+    return list(tool_inputs.check_schemas(asked))
+
+
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_schema_that_is_none_is_told_once_with_its_place(case, monkeypatch):
+def test_a_schema_that_is_none_is_told_where_it_is_declared(case, monkeypatch):
     monkeypatch.setattr(socket, "socket", None)
-    (finding,) = anthropic(BROKEN[case], {}, {"again": 1})
+    tools = [{"name": "a", "input_schema": {"type": "object"}}, {"name": "b", "input_schema": BROKEN[case]}]
+    (finding,) = declared("anthropic", *tools)
     assert (finding.rule, finding.severity) == ("tool-schema-invalid", "warn")
     assert finding.path == "request.tools[1].input_schema"
     assert finding.api_error.startswith("tools.1.custom.input_schema: JSON schema is invalid.")
-    (finding,) = chat(BROKEN[case], "{}")
+    (finding,) = declared("openai_chat", {"type": "function", "function": {"name": "b", "parameters": BROKEN[case]}})
     assert finding.path == "request.tools[0].function.parameters"
+    assert anthropic(BROKEN[case], {}, {"again": 1}) == []
+
+
+def test_the_schemas_of_a_conversation_are_looked_at_once():
+    assert declared("anthropic", {"name": "b", "input_schema": "object"}, new=1) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [TREE, {"properties": {"a": {"$ref": "#"}}}, {"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}],
+    ids=range(3),
+)
+def test_a_schema_may_name_itself_for_what_is_inside(schema):
+    assert declared("anthropic", {"name": "b", "input_schema": schema}) == []
 
 
 def nested(depth: int, around: Any) -> Any:

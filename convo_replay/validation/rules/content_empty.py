@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked, Span
-from convo_replay.validation.findings import Finding, Path, Rule
+from convo_replay.validation.findings import Finding, Path, Rule, value
 
 _EMPTY = "{part}: text content blocks must be non-empty"
 _WHITE = "{part}: text content blocks must contain non-whitespace text"
@@ -87,7 +87,7 @@ def _system(asked: Asked) -> Iterator[Finding]:
         if system and system.isspace():
             yield RULE.found(
                 ("system",),
-                "expected more than whitespace, or no system prompt",
+                f"expected more than whitespace, or no system prompt, sent {value(system)}",
                 api_error=_WHITE.format(part="system"),
             )
         return
@@ -98,5 +98,7 @@ def _system(asked: Asked) -> Iterator[Finding]:
             yield _empty(("system", at), blocks[at])
     if texts and all(isinstance(text, str) and text.isspace() for text in texts):
         yield RULE.found(
-            ("system", 0), "expected more than whitespace, or no system prompt", api_error=_WHITE.format(part="system")
+            ("system", 0),
+            f"expected more than whitespace, or no system prompt, sent {value(texts[0])}",
+            api_error=_WHITE.format(part="system"),
         )
