@@ -39,7 +39,10 @@ _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 def is_opaque(field: str, value: str, owner: Mapping[str, Any]) -> bool:
     """Whether `owner[field]`, a string, is an opaque value: by its name, and base64 by its look."""
-    if field not in FIELDS or (field == "data" and owner.get("type") not in _DATA_OF):
+    if field not in FIELDS:
+        return False
+    kind = owner.get("type")
+    if field == "data" and not (isinstance(kind, str) and kind in _DATA_OF):
         return False
     return _BASE64.fullmatch(value) is not None
 

@@ -170,7 +170,9 @@ class _Judge:
 
     def _type(self, problem: Problem) -> Finding | None:
         last = problem.where[-1] if problem.where else ""
-        optional = isinstance(last, str) and (last not in _NEVER_NULL or (last == "name" and len(problem.where) == 3))
+        optional = isinstance(last, str) and (
+            last not in _NEVER_NULL or (last == "name" and problem.where[0] == "messages" and len(problem.where) == 3)
+        )
         unset = problem.given is None and (optional or (last == "model" and _model_in_url(self.asked)))
         if unset and not self.anthropic and (self.in_message(problem) or last == "model" or not self.vendor):
             return None
@@ -277,7 +279,7 @@ _NEVER_NULL = frozenset(
     # `tool_calls`, `function_call`, `refusal` and `audio`).
     {
         "messages", "model", "max_tokens", "role", "content", "type", "text", "tool_call_id", "id", "function", "name",
-        "arguments", "input_schema",
+        "arguments", "input_schema", "image_url", "url", "input_audio", "file",
     }
 )  # fmt: skip
 _PYDANTIC = {

@@ -134,3 +134,10 @@ def test_a_signature_of_a_stream_is_the_one_that_comes_back(cuts: list[int]) -> 
     assert [len(piece) for piece in made] == [len(piece) for piece in pieces]
     assert _redacted(redactor, _block("signature", value))[0]["signature"] == "".join(made)
     assert not redactor.resendable
+
+
+@pytest.mark.parametrize("kind", [[1], {"a": 1}, None, 5], ids=repr)
+def test_a_block_whose_type_is_no_text_is_read_like_any_other(kind):
+    block = {"type": kind, "data": _opaque(UUID)}
+    redacted = Redactor({}).request(Request("POST", "https://x/v1/messages", (), Json({"messages": [block]})))
+    assert redacted.json["messages"][0]["type"] == kind

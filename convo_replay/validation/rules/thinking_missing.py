@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from convo_replay.providers import wire
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.capabilities import capabilities
 from convo_replay.validation.final_turn import THINKING, final_turn, loop_start
@@ -56,7 +57,7 @@ def check(asked: Asked) -> Iterator[Finding]:
         # Without interleaving, only the first answer of a loop holds thinking.
         received = asked.answers.get(turn.start)
         began = received[0] if isinstance(received, list) and received else None
-        if not (isinstance(began, dict) and began.get("type") in THINKING):
+        if not (isinstance(began, dict) and wire.string(began.get("type")) in THINKING):
             return
     where = ("messages", turn.start) if message.plain else ("messages", turn.start, "content", 0)
     yield RULE.found(
