@@ -466,16 +466,16 @@ class Conversation:
         validation = self._validating()
         warned: Sequence[Finding] = ()
         if validation is not None:
-            before = self._recorded_until(decision.index) if decision.index is not None else []
+            before = None if decision.index is None else functools.partial(self._recorded_until, decision.index)
             broken, warned = validation.refused(redacted, slot, before)
             if broken:
                 return self.fail(InvalidTurn, self._invalid_text(redacted, broken, decision))
         return self.fail(CassetteMiss, self._miss_text(redacted, decision, warned))
 
-    def _recorded_until(self, index: int) -> list[Exchange]:
-        """The exchanges of the cassette up to one, as anyone may see them."""
+    def _recorded_until(self, index: int, start: int) -> list[Exchange]:
+        """The exchanges of the cassette from one up to another, as anyone may see them."""
         assert self._player is not None
-        return [self.shown(one) for one in self._player.exchanges[: index + 1]]
+        return [self.shown(one) for one in self._player.exchanges[start : index + 1]]
 
     def _validating(self) -> Validation | None:
         if self._validation is None and self.config.validate_ != "off":

@@ -22,6 +22,10 @@ from convo_replay.validation.history import Validator
 Level = Literal["error", "warn", "off"]
 
 
+Recorded = Callable[[int], Sequence[Exchange]]
+"""The exchanges of the cassette from a place on, up to one that matters."""
+
+
 class Validation:
     """The findings of one conversation. Callers hold the conversation's lock.
 
@@ -32,30 +36,28 @@ class Validation:
 
     def __init__(self, level: Level, ignore: Sequence[str]) -> None:
         self._level = level
-        self._ignore = ignore
         self._validator = Validator(ignore)
+        self._accepted = _Accepted(ignore)
         self._sent: dict[int, tuple[Request, list[Finding]]] = {}
         """Requests under way, by their place in the conversation."""
         self.findings: list[Finding] = []
         """All, in the order in which they were made; `exchange` is a place in the conversation."""
 
-    def refused(self, request: Request, slot: int, recorded: Sequence[Exchange]) -> tuple[list[Finding], list[Finding]]:
+    def refused(self, request: Request, slot: int, recorded: Recorded | None) -> tuple[list[Finding], list[Finding]]:
         """Why a request that nothing answers would be rejected, and what else is to be said of it: errors, warnings.
 
         Args:
             recorded: the exchanges up to the nearest one: what breaks a rule there as well, and was accepted,
-                explains nothing.
+                explains nothing. `None`: there is no nearest one.
         """
         found = self._validator.request(request)
         if _errors(found):
-            accepted = _broken(recorded, self._ignore, by_vendor=True)
+            accepted = self._accepted.until(recorded, by_vendor=True) if recorded is not None else set()
             found = [each for each in found if (each.rule, each.path) not in accepted]
         kept = self._keep(found, slot)
         return _errors(kept), [each for each in kept if each.severity == "warn"]
 
-    def played(
-        self, request: Request, exchange: Exchange, slot: int, recorded: Callable[[], Sequence[Exchange]]
-    ) -> tuple[list[Finding], bool]:
+    def played(self, request: Request, exchange: Exchange, slot: int, recorded: Recorded) -> tuple[list[Finding], bool]:
         """The errors of a request that `exchange` answers, before it does, and whether that answered to them.
 
         What was accepted is the request that was recorded. One that is played for it may differ in what matching
@@ -74,7 +76,7 @@ class Validation:
         if not _errors(found):
             self._keep(found, slot)
             return [], False
-        known = _broken(recorded(), self._ignore, by_vendor=is_vendor(exchange.request))
+        known = self._accepted.until(recorded, by_vendor=is_vendor(exchange.request))
         old = [each for each in found if (each.rule, each.path) in known]
         new = [each for each in found if (each.rule, each.path) not in known]
         errors = _errors(self._keep([*graded(old, exchange, grace=True), *new], slot))
@@ -110,17 +112,28 @@ def _errors(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity == "error"]
 
 
-def _broken(recorded: Sequence[Exchange], ignore: Sequence[str], *, by_vendor: bool) -> set[tuple[str, str]]:
+class _Accepted:
     """Rules, with their places, that recorded requests broke which were answered with 2xx all the same.
 
-    Args:
-        by_vendor: only by the vendor's own endpoint.
+    Read as far as it is asked for, once: most conversations break no rule.
     """
-    validator = Validator(ignore)
-    broken: set[tuple[str, str]] = set()
-    for exchange in recorded:
-        found = validator.request(exchange.request, on=exchange.recorded[:10])
-        validator.response(exchange)
-        if 200 <= (exchange.status or 0) < 300 and (not by_vendor or is_vendor(exchange.request)):
-            broken |= {(finding.rule, finding.path) for finding in _errors(found)}
-    return broken
+
+    def __init__(self, ignore: Sequence[str]) -> None:
+        self._validator = Validator(ignore)
+        self._read = 0
+        self._by_anyone: set[tuple[str, str]] = set()
+        self._by_vendor: set[tuple[str, str]] = set()
+
+    def until(self, recorded: Recorded, *, by_vendor: bool) -> set[tuple[str, str]]:
+        """What was accepted up to an exchange, by the vendor's own endpoint or by anyone."""
+        exchanges = recorded(self._read)
+        for exchange in exchanges:
+            found = self._validator.request(exchange.request, on=exchange.recorded[:10])
+            self._validator.response(exchange)
+            broken = {(finding.rule, finding.path) for finding in _errors(found)}
+            if 200 <= (exchange.status or 0) < 300:
+                self._by_anyone |= broken
+                if broken and is_vendor(exchange.request):
+                    self._by_vendor |= broken
+        self._read += len(exchanges)
+        return self._by_vendor if by_vendor else self._by_anyone

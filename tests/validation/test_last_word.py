@@ -12,6 +12,7 @@ import pytest
 from convo_replay import CassetteMiss, Conversation, ConvoFailure, InvalidTurn, use_cassette
 from convo_replay.cassette import Cassette, create, dump
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.validation.history import Validator
 
 API = "https://api.anthropic.com/v1/messages"
 GATEWAY = "https://gateway.example/v1/messages"
@@ -137,6 +138,24 @@ def test_what_a_gateway_accepted_fails_before_its_answer_is_played(cassette):
     _, raised = run(cassette(exchange(BROKEN, SAID, url=GATEWAY)), BROKEN, url=GATEWAY)
     assert isinstance(raised, InvalidTurn)
     assert "gateway.example" in str(raised)
+
+
+def test_what_breaks_a_rule_in_each_turn_and_was_accepted_costs_no_square(cassette, monkeypatch):
+    turns = []
+    history: list[dict[str, Any]] = [ASK]
+    for number in range(20):
+        turns.append(exchange(body(*history), SAID))
+        unasked = {**RESULT["content"][0], "tool_use_id": f"toolu_{number}"}
+        history = [*history, TEXT_ONLY, {"role": "user", "content": [unasked]}]
+    asked = []
+    real = Validator.request
+    monkeypatch.setattr(
+        Validator, "request", lambda self, *given, **more: asked.append(1) or real(self, *given, **more)
+    )
+    convo, raised = run(cassette(*turns), *[one.request.json for one in turns])
+    assert raised is None
+    assert len([one for one in convo.findings if one.rule == "tool-result-unexpected"]) == 19
+    assert len(asked) <= 40
 
 
 OTHER_ID = {**RESULT, "content": [{**RESULT["content"][0], "tool_use_id": "toolu_zzz"}]}
