@@ -19,12 +19,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from .exchange import Binary, Blob, Body, Json, Part, Parts, Text
+from .exchange import Binary, Blob, Body, Json, Part, Parts, Request, Text
 
 LARGE = 1 << 20
 """Bytes from which on a body is known by its hash alone."""
@@ -99,6 +99,12 @@ def body_of(data: bytes, content_type: str = "") -> Body:
     return upload.finish()
 
 
+def whole(request: Request) -> Request:
+    """The request by value, where its body is known by its hash and the value is at hand."""
+    body = request.body
+    return replace(request, body=Json(body.value)) if isinstance(body, Blob) and body.value is not None else request
+
+
 def _is_large(value: Any, size: int) -> bool:
     if size <= LARGE:
         return False
@@ -151,7 +157,9 @@ class Upload:
             except ValueError:
                 pass
             else:
-                return self._whole.blob() if _is_large(value, self._whole.size) else Json(value)
+                if not _is_large(value, self._whole.size):
+                    return Json(value)
+                return replace(self._whole.blob(), value=value)
         return self._whole.finish()
 
 

@@ -73,7 +73,8 @@ class Call:
             chunks = self._chunks
             if self._head is not None and self.decode is not None:
                 chunks, undecodable = self.decode(self._head, chunks)
-                if undecodable is not None and kind == "complete":
+                if undecodable is not None and kind in ("complete", "cancelled"):
+                    # A client that could not read on has not left of its own accord.
                     end = End("undecodable", end.at, "", undecodable)
             steps: Steps = (*([self._head_of_body()] if self._head else []), *chunks, end)
             self.failure = self._conversation.recorded(self, steps)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convo_replay import converting
+from convo_replay.bodies import whole
 from convo_replay.cassette import Cassette
 from convo_replay.exchange import Exchange
 from convo_replay.redaction import Redactor
@@ -80,9 +81,10 @@ def readable(cassette: Cassette) -> Sequence[Exchange]:
         return cassette.exchanges
     redactor = Redactor(dict(os.environ))
     redactor.reserve(cassette.exchanges)
+    given = [replace(exchange, request=whole(exchange.request)) for exchange in cassette.exchanges]
     exchanges: list[Exchange] = []
     knew = 0
-    for exchange in cassette.exchanges:
+    for exchange in given:
         exchanges.append(redactor.exchange(exchange))
         knew = redactor.generation if len(exchanges) == 1 else knew
     if redactor.generation != knew:  # what a later exchange gave away may stand in an earlier one

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from convo_replay import errors, keeping, nesting, sources, standins
+from convo_replay.bodies import whole
 from convo_replay.body_reader import BodyReader
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
@@ -438,16 +439,18 @@ class Conversation:
         redacted = self._redacted(sent)
         decision = self._player.decide(redacted, sent)
         slot = len(self._finished)
-        if isinstance(decision, Refuse):
-            return self._refused(redacted, decision, slot)
         validation = self._validating()
+        if isinstance(decision, Refuse):
+            return self._refused(redacted, decision, slot, self._judged(sent, redacted))
         if isinstance(decision, Play):
             if validation is not None:
                 before = functools.partial(self._recorded_until, decision.index)
-                broken, accepted = validation.played(redacted, decision.exchange, slot, before)
+                same = _is_same_blob(redacted.body, decision.exchange.request.body)
+                judged = self._judged(sent, redacted)
+                broken, accepted = validation.played(judged, decision.exchange, slot, before, same=same)
                 if broken:
                     host = _address(decision.exchange.request.url)[0] if accepted else ""
-                    return self.fail(InvalidTurn, self._invalid_text(redacted, broken, accepted=host))
+                    return self.fail(InvalidTurn, self._invalid_text(judged, broken, accepted=host))
                 self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
             return decision
@@ -458,18 +461,22 @@ class Conversation:
         call = Call(self, slot, request)
         self._in_flight[slot] = call
         if validation is not None:
-            validation.sent(redacted, slot, call.recorded[:10])
+            validation.sent(self._judged(sent, redacted), slot, call.recorded[:10])
         return call
 
-    def _refused(self, redacted: Request, decision: Refuse, slot: int) -> ConvoFailure:
+    def _judged(self, sent: Request, redacted: Request) -> Request:
+        """What validation looks at: the redacted request; also of one that is kept by its hash alone, here at hand."""
+        return self._redacted(whole(sent)) if isinstance(sent.body, Blob) and sent.body.value is not None else redacted
+
+    def _refused(self, redacted: Request, decision: Refuse, slot: int, judged: Request) -> ConvoFailure:
         """What is raised for a request that nothing answers: why the API would reject it, or else what differs."""
         validation = self._validating()
         warned: Sequence[Finding] = ()
         if validation is not None:
             before = None if decision.index is None else functools.partial(self._recorded_until, decision.index)
-            broken, warned = validation.refused(redacted, slot, before)
+            broken, warned = validation.refused(judged, slot, before)
             if broken:
-                return self.fail(InvalidTurn, self._invalid_text(redacted, broken, decision))
+                return self.fail(InvalidTurn, self._invalid_text(judged, broken, decision))
         return self.fail(CassetteMiss, self._miss_text(redacted, decision, warned))
 
     def _recorded_until(self, index: int, start: int) -> list[Exchange]:
@@ -667,6 +674,10 @@ class Conversation:
 def _address(url: str) -> tuple[str, int | None]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _is_same_blob(sent: Body, recorded: Body) -> bool:
+    return isinstance(sent, Blob) and isinstance(recorded, Blob) and sent.sha256 == recorded.sha256
 
 
 def _without_query(url: str) -> str:

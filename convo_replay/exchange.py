@@ -101,6 +101,8 @@ class Blob:
     type: str = ""
     starts: str = ""
     """The first bytes, in hex (at most 16): what a reader needs to know a PNG from a PDF."""
+    value: Any = field(default=None, compare=False, repr=False)
+    """The JSON value of the bytes, while they are at hand: validation reads it, nothing keeps it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,8 @@ class Decoder:
 def _parse(raw: bytes, *, first: bool, terminated: bool) -> Event:
     name: str | None = None
     ident: str | None = None
-    data: list[str] | None = None
-    comments: list[str] | None = None
+    data: list[str] = []
+    comments: list[str] = []
     text = raw[len(BOM) :] if first and raw.startswith(BOM) else raw
     lines = text.split(b"\n") if b"\r" not in text else _LINE_END.split(text)
     for line in lines:
@@ -148,18 +148,18 @@ def _parse(raw: bytes, *, first: bool, terminated: bool) -> Event:
             continue
         value = (rest[1:] if rest[:1] == b" " else rest).decode("utf-8", "replace")
         if key == b"data":
-            data = [value] if data is None else [*data, value]
+            data.append(value)
         elif key == b"event":
             name = value
         elif not key:
-            comments = [value] if comments is None else [*comments, value]
+            comments.append(value)
         elif key == b"id":
             ident = value
     return Event(
         raw,
         name,
-        None if data is None else "\n".join(data),
-        None if comments is None else "\n".join(comments),
+        "\n".join(data) if data else None,
+        "\n".join(comments) if comments else None,
         ident,
         terminated,
     )

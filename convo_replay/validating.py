@@ -57,7 +57,9 @@ class Validation:
         kept = self._keep(found, slot)
         return _errors(kept), [each for each in kept if each.severity == "warn"]
 
-    def played(self, request: Request, exchange: Exchange, slot: int, recorded: Recorded) -> tuple[list[Finding], bool]:
+    def played(
+        self, request: Request, exchange: Exchange, slot: int, recorded: Recorded, *, same: bool = False
+    ) -> tuple[list[Finding], bool]:
         """The errors of a request that `exchange` answers, before it does, and whether that answered to them.
 
         What was accepted is the request that was recorded. One that is played for it may differ in what matching
@@ -65,6 +67,7 @@ class Validation:
 
         Args:
             recorded: the exchanges of the cassette up to this one.
+            same: it is known by its hash to be the request that was recorded.
         """
         found = self._validator.request(request, on=exchange.recorded[:10])
         if not 200 <= (exchange.status or 0) < 300:
@@ -77,10 +80,10 @@ class Validation:
             self._keep(found, slot)
             return [], False
         known = self._accepted.until(recorded, by_vendor=is_vendor(exchange.request))
-        old = [each for each in found if (each.rule, each.path) in known]
-        new = [each for each in found if (each.rule, each.path) not in known]
+        old = [each for each in found if same or (each.rule, each.path) in known]
+        new = [each for each in found if each not in old]
         errors = _errors(self._keep([*graded(old, exchange, grace=True), *new], slot))
-        return errors, any((each.rule, each.path) in known for each in errors)
+        return errors, same or any((each.rule, each.path) in known for each in errors)
 
     def sent(self, request: Request, slot: int, on: str) -> None:
         """A request goes to the network."""

@@ -238,6 +238,7 @@ class Redactor:
         if isinstance(body, Binary):
             data = self._values.data(body.data)
             return body if data is body.data else Binary(data)
+        body = body if body.value is None else replace(body, value=None)
         first = bytes.fromhex(body.starts).decode("latin-1")
         if not first or not self._values.detector.may_begin(first):
             return body

@@ -15,7 +15,7 @@ def all_rules() -> dict[str, Rule]:
     from convo_replay.validation import history, responses, schema, tool_inputs
     from convo_replay.validation.rules import conversation_rules
 
-    known = [*schema.RULES, *responses.RULES, *tool_inputs.RULES, *conversation_rules(), history.FAILED]
+    known = [*schema.RULES, *responses.RULES, *tool_inputs.RULES, *conversation_rules(), history.FAILED, history.UNREAD]
     return {rule.name: rule for rule in sorted(known, key=lambda rule: (_row(rule.number), rule.name))}
 
 

@@ -18,13 +18,13 @@ from operator import is_
 from pathlib import Path
 from typing import Any
 
-from convo_replay.exchange import Exchange, Json, Request, Text
+from convo_replay.exchange import Blob, Exchange, Json, Request, Text
 from convo_replay.providers import Provider, Reply, find, wire
 from convo_replay.validation import messages
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Rule
 from convo_replay.validation.messages import Message
-from convo_replay.validation.rules import messages_limit, rules_of
+from convo_replay.validation.rules import messages_limit, request_too_large, rules_of
 
 FACTS: Mapping[str, Callable[[Any], Message]] = {
     "anthropic": messages.anthropic,
@@ -181,8 +181,8 @@ def _asks(provider: Provider, request: Request) -> bool:
     """Whether a request asks a model, or would if its body were one: `messages: null`, a text that is no JSON."""
     if provider.generates(request):
         return True
-    if not isinstance(request.body, Json | Text):
-        return False  # too large to be read, a form, or left out by whoever recorded it
+    if not isinstance(request.body, Json | Text | Blob):
+        return False  # a form, or left out by whoever recorded it
     return provider.generates(replace(request, body=Json({provider.history: []})))
 
 
@@ -276,6 +276,9 @@ class Validator:
         format = getattr(provider, "format", "")
         if provider is None or format not in FACTS or not _asks(provider, request):
             return []
+        if isinstance(request.body, Blob):
+            too_large = request_too_large.check(Asked(request, format, []))
+            return self._fresh([*too_large, UNREAD.found((), _unread(request.body))], frozenset())
         if len(wire.items(wire.mapping(request.json).get(provider.history))) > MOST_MESSAGES:
             # Where it would end is not known, and nobody answers it.
             return self._fresh(messages_limit.check(Asked(request, format, [])), frozenset())
@@ -376,6 +379,17 @@ class Validator:
         return [finding for finding in unique if _key(finding) not in known]
 
 
+UNREAD = Rule(
+    name="request-unread",
+    number="own",
+    format="",
+    severity="info",
+    summary="A request can be read.",
+    why="A body with a message over 1 MB is kept in cassettes by its hash alone, so there is nothing to be looked at "
+    "when the cassette is checked; while the application sends it, it is looked at like any other. Over 32 MB it is "
+    "not read at all.",
+    source="convo_replay",
+)
 FAILED = Rule(
     name="validation-failed",
     number="own",
@@ -386,6 +400,10 @@ FAILED = Rule(
     "else is affected. Please report it, with the exchange.",
     source="convo_replay",
 )
+
+
+def _unread(body: Blob) -> str:
+    return f"expected a body that is at hand, got the hash of one of {body.size:,} bytes: nothing in it was looked at"
 
 
 def _failed(check: Callable[..., Any], error: Exception) -> Finding:

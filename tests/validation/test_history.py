@@ -158,9 +158,8 @@ def test_a_rule_that_breaks_says_so_and_breaks_nothing_else(monkeypatch):
         Request("POST", "https://api.openai.com/v1/embeddings", (), Json({"input": "x"})),
         Request("POST", URL + "/count_tokens", (), Json({"model": "m", "messages": None})),
         Request("POST", URL),
-        Request("POST", URL, (), Blob("0" * 64, 1 << 21)),
     ],
-    ids=["models", "embeddings", "count_tokens", "no body", "too large to be read"],
+    ids=["models", "embeddings", "count_tokens", "no body"],
 )
 def test_what_asks_no_model_is_not_judged(request_):
     validator = Validator()
@@ -179,3 +178,16 @@ def test_a_body_without_a_history_is_judged_all_the_same(url, body):
 def test_of_too_many_messages_nothing_else_is_said():
     found = Validator().request(asked(*[FIRST, HELLO] * 60_000))
     assert [(one.rule, one.path) for one in found] == [("messages-limit", "request.messages")]
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        (2 << 20, [("request-unread", "info")]),
+        (40 << 20, [("request-too-large", "error"), ("request-unread", "info")]),
+    ],
+    ids=["2 MB", "40 MB"],
+)
+def test_a_body_that_is_known_by_its_hash_says_so(size, told):
+    found = Validator().request(Request("POST", URL, (), Blob("0" * 64, size)))
+    assert [(one.rule, one.severity) for one in found] == told

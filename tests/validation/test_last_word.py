@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import httpx
 import pytest
 
 from convo_replay import CassetteMiss, Conversation, ConvoFailure, InvalidTurn, use_cassette
+from convo_replay.bodies import body_of
 from convo_replay.cassette import Cassette, create, dump
-from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.exchange import Blob, Chunk, End, Exchange, Head, Json, Request
 from convo_replay.validation.history import Validator
 
 API = "https://api.anthropic.com/v1/messages"
@@ -282,3 +284,39 @@ def test_settings_that_do_not_exist(given, part):
         assert "tool-result-missing" in str(raised.value)
     else:
         assert part in str(raised.value)
+
+
+# --- a message over 1 MB, which the cassette knows by its hash --------------------------------------
+
+PHOTO = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo" + "A" * (1 << 20)},
+}
+SHOWN: dict[str, Any] = {"role": "user", "content": [PHOTO, {"type": "text", "text": "What is it?"}]}
+
+
+def large(*messages: dict[str, Any]) -> Any:
+    """A body as it is read off the wire, so that it may be recorded."""
+    return body_of(json.dumps(body(*messages), ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize(
+    ("messages", "rules"), [((SHOWN,), []), ((SHOWN, TEXT_ONLY, RESULT), ["tool-result-unexpected"])]
+)
+def test_a_large_request_is_judged_like_any_other(cassette, messages, rules):
+    convo, raised = run(cassette(*LOOP), body(*messages))
+    assert [one.rule for one in convo.findings if one.severity == "error"] == rules
+    assert isinstance(raised, InvalidTurn if rules else CassetteMiss)
+
+
+@pytest.mark.parametrize(("url", "severity"), [(API, "warn"), (GATEWAY, "error")], ids=["vendor", "gateway"])
+def test_a_large_request_that_is_played_is_the_one_that_was_recorded(cassette, url, severity):
+    messages = (SHOWN, TEXT_ONLY, RESULT)
+    recorded = exchange(None, SAID, url=url)
+    recorded = replace(recorded, request=replace(recorded.request, body=large(*messages)))
+    assert isinstance(recorded.request.body, Blob)
+    path = cassette(recorded)
+    convo, raised = run(path, body(*messages), url=url)
+    assert [one.severity for one in convo.findings if one.rule == "tool-result-unexpected"] == [severity]
+    assert isinstance(raised, InvalidTurn) == (severity == "error")
+    assert all(one.request.body.value is None for one in convo.exchanges)
