@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,33 @@ def test_a_large_request_that_is_played_is_the_one_that_was_recorded(cassette, u
     assert [one.severity for one in convo.findings if one.rule == "tool-result-unexpected"] == [severity]
     assert isinstance(raised, InvalidTurn) == (severity == "error")
     assert all(one.request.body.value is None for one in convo.exchanges)
+
+
+# --- a body that cannot be decompressed --------------------------------------------------------------
+
+
+class Raw(httpx.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"\x1f\x8b\x08\x00 no gzip after that"
+
+
+@pytest.mark.parametrize(("streamed", "rule"), [(True, "stream-undecodable"), (False, "response-undecodable")])
+def test_a_corrupt_encoding_is_recorded_as_that_and_found(tmp_path, streamed, rule):
+    kind = "text/event-stream" if streamed else "application/json"
+
+    def serve(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": kind, "content-encoding": "gzip"}, stream=Raw())
+
+    def ask(record: str) -> Conversation:
+        with (
+            use_cassette(tmp_path / "c.yaml", record=record, intercept=["gw.example"], validate="warn") as convo,
+            httpx.Client(transport=httpx.MockTransport(serve)) as client,
+            pytest.raises(httpx.DecodingError),
+        ):
+            client.post("https://gw.example/v1/messages", json=body(ASK, stream=streamed))
+        return convo
+
+    for record in ("once", "none"):
+        convo = ask(record)
+        assert [one.end.kind for one in convo.exchanges] == ["undecodable"]
+        assert rule in [one.rule for one in convo.findings]
