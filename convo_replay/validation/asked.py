@@ -19,6 +19,8 @@ from convo_replay.validation.messages import Message
 from convo_replay.validation.models import Model, model_of
 
 NEWEST = "2026-10-21"
+VERSIONS = frozenset({"2023-01-01", "2023-06-01", NEWEST})
+"""Every version of the Messages API that is known (protocol.md §0)."""
 _MERGING = {"anthropic": frozenset({"user", "assistant"})}
 """Roles whose messages in a row are one turn, by wire format."""
 
@@ -106,7 +108,7 @@ class Asked:
     @cached_property
     def since_2026_10_21(self) -> bool:
         """Whether the rules of version 2026-10-21 hold. Not where no version is known."""
-        return self.version >= NEWEST
+        return self.version in VERSIONS and self.version >= NEWEST
 
     @cached_property
     def betas(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 _NEW = re.compile(r"claude-(?P<family>[a-z]+)-(?P<major>\d{1,2})(?:[-.](?P<minor>\d{1,2}))?(?![\d])")
 _OLD = re.compile(r"claude-(?P<major>\d)(?:[-.](?P<minor>\d))?-(?P<family>opus|sonnet|haiku)")
 _ANCIENT = re.compile(r"claude-(?:v|instant-)?(?P<major>[12])(?:[.-](?P<minor>\d))?")
+FAMILIES = frozenset({"", "opus", "sonnet", "haiku", "fable", "mythos"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +58,7 @@ def model_of(name: str) -> Model:
         found = pattern.search(text)
         if found is not None:
             parts = found.groupdict()
+            if parts.get("family", "") not in FAMILIES:
+                return Model(name, parts["family"])  # whatever its number means
             return Model(name, parts.get("family") or "claude", (int(parts["major"]), int(parts["minor"] or 0)))
     return Model(name)

@@ -134,6 +134,8 @@ class AnthropicStream(Reading):
             f"expected a JSON object as data, got {value(text) if text else 'none'}",
             None if known else "warn",
         )
+        if name == "content_block_delta":
+            return ""  # of which block is not known: it moves nothing
         return (name or "") if known else ""
 
     def misplaced(self, at: int, symbol: str, data: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ from convo_replay.validation.rules import (
     tool_choice_unsupported,
     tool_names_repeated,
     tool_type_unsupported,
+    unknown_model,
+    unknown_version,
     web_search_unsupported,
 )
 from rule_cases import BEDROCK, DIRECT, NEW, OLD, VERTEX, assistant, body, errors, said, system, tool, user
@@ -27,7 +29,9 @@ OPENAI = "https://api.openai.com/v1/chat/completions"
 ALL = {"temperature": 1.0, "top_p": 0.9, "top_k": 5}
 
 
-@pytest.mark.parametrize(("version", "names"), [(NEW, list(ALL)), ("2027-01-01", list(ALL)), (OLD, []), ("", [])])
+@pytest.mark.parametrize(
+    ("version", "names"), [(NEW, list(ALL)), ("2027-01-01", []), ("banana", []), (OLD, []), ("", [])]
+)
 def test_parameters_that_a_version_has_removed(version, names):
     sent = body(user("Hi."), model="claude-sonnet-4-5", **ALL)
     assert said(removed_parameter.check, sent, version=version) == [("error", name) for name in names]
@@ -225,3 +229,31 @@ OPENAI_ERROR = "Invalid 'messages[0]'. Content blocks are expected to be either 
 def test_sound_for_chat_models_in_the_words_of_the_api():
     sent = {"model": "gpt-5-mini", "messages": [user({"type": "input_audio", "input_audio": {}})]}
     assert errors(audio_unsupported.check, sent, format="openai_chat", url=OPENAI) == [OPENAI_ERROR]
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    {NEW: 0, OLD: 0, "2023-01-01": 0, "": 0, "2027-01-01": 1, "banana": 1, "vertex-2023-10-16": 0}.items(),
+)
+def test_a_version_that_nobody_knows(version, told):
+    assert said(unknown_version.check, body(user("Hi.")), version=version) == [("warn", "")] * told
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "told"),
+    [
+        ("claude-omega-9", DIRECT, 1),
+        ("gpt-5", DIRECT, 1),
+        ("claude-sonnet-latest", DIRECT, 1),
+        ("claude-sonnet-5-5", DIRECT, 0),
+        ("claude-3-haiku-20240307", DIRECT, 0),
+        ("claude-2.1", DIRECT, 0),
+        ("claude-instant-1.2", DIRECT, 0),
+        ("claude-mythos-preview", DIRECT, 0),
+        ("claude-fable-5-2", DIRECT, 0),
+        ("my-deployment", "https://gw.example/v1/messages", 0),
+    ],
+)
+def test_a_model_that_nobody_knows(model, url, told):
+    sent = body(user("Hi."), model=model)
+    assert said(unknown_model.check, sent, url=url) == [("warn", "model")] * told
