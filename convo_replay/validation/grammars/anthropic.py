@@ -388,7 +388,7 @@ class AnthropicStream(Reading):
             self.tell(
                 rules.EVENT_UNNAMED,
                 ("events", first),
-                f"expected an `event:` line, got {len(self.unnamed)} of {events} events without one",
+                f"expected an `event:` line, got {len(self.unnamed)} events without one",
             )
         ended = self.state in ("ended", "failed")
         if not ended and not self.errored and self.whole:
