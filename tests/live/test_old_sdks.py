@@ -17,8 +17,6 @@ FILES = [
     "test_cuts.py",
     "test_clients.py",
     "test_concurrency.py",
-    "test_keys.py",
-    "test_keeping.py",
     "test_edges.py",
     "test_nothing_leaves.py",
 ]

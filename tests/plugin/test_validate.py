@@ -103,22 +103,19 @@ WARNED = ("validation warns: test_it.py::test_it: turns[0]  stream-unterminated"
 @pytest.mark.parametrize(
     ("ini", "args", "settings", "text", "expected"),
     [
-        ((), ("--convo-validate=warn",), "", BROKEN_TURN, (MISS,)),
         ((), ("--convo-validate=off",), ', validate="error"', BROKEN_TURN, (MISS,)),
         (("convo_validate = warn",), (), "", BROKEN_TURN, (MISS,)),
         (("convo_ignore_rules = tool-result-unexpected",), (), "", BROKEN_TURN, (MISS,)),
         ((), (), ', ignore_rules=["tool-result-unexpected"]', BROKEN_TURN, (MISS,)),
-        ((), (), ', validate="off"', BROKEN_TURN, (MISS,)),
-        ((), ("--convo-validate=warn",), "", BROKEN_ANSWER, WARNED),
         ((), ("-n2", "--convo-validate=warn"), "", BROKEN_ANSWER, WARNED),
-        ((), ("--convo-validate=off",), "", BROKEN_ANSWER, (PASSED,)),
+        ((), (), ', validate="off"', BROKEN_TURN, (MISS,)),
         (("convo_validate = loud",), (), "", BROKEN_ANSWER, ("convo_validate: expected one of error warn off, got",)),
         (("convo_ignore_rules = nonsense",), (), "", BROKEN_ANSWER, ("there is no rule 'nonsense'",)),
         ((), (), ', ignore_rules=["nonsense"]', BROKEN_TURN, ("ignore_rules: there is no rule 'nonsense'",)),
     ],
     ids=[
-        "option", "option before marker", "ini", "ini rules", "marker rules", "marker", "warned", "warned by a worker",
-        "off", "wrong level", "wrong rule", "wrong rule on the marker",
+        "option before marker", "ini", "ini rules", "marker rules", "warned by a worker", "marker", "wrong level",
+        "wrong rule", "wrong rule on the marker",
     ],
 )  # fmt: skip
 def test_settings(project, ini, args, settings, text, expected):
