@@ -20,20 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from convo_replay import errors, keeping, nesting, sources, standins
+from convo_replay import errors, keeping, nesting, sources, standins, telling
 from convo_replay.bodies import whole
 from convo_replay.body_reader import BodyReader
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn
-from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Head, Json, Request, Steps
-from convo_replay.explaining import explain
+from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Json, Request, Steps
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
 from convo_replay.sources import Filters, Load
 from convo_replay.sse import split
+from convo_replay.telling import Scene
 from convo_replay.turns import Grouper, Turn, turns, usage
 
 if TYPE_CHECKING:
@@ -450,7 +450,7 @@ class Conversation:
                 broken, accepted = validation.played(judged, decision.exchange, slot, before, same=same)
                 if broken:
                     host = _address(decision.exchange.request.url)[0] if accepted else ""
-                    return self.fail(InvalidTurn, self._invalid_text(judged, broken, accepted=host))
+                    return self.fail(InvalidTurn, telling.invalid(self._scene(), judged, broken, accepted=host))
                 self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
             return decision
@@ -476,8 +476,8 @@ class Conversation:
             before = None if decision.index is None else functools.partial(self._recorded_until, decision.index)
             broken, warned = validation.refused(judged, slot, before)
             if broken:
-                return self.fail(InvalidTurn, self._invalid_text(judged, broken, decision))
-        return self.fail(CassetteMiss, self._miss_text(redacted, decision, warned))
+                return self.fail(InvalidTurn, telling.invalid(self._scene(), judged, broken, decision))
+        return self.fail(CassetteMiss, telling.miss(self._scene(), redacted, decision, warned))
 
     def _recorded_until(self, index: int, start: int) -> list[Exchange]:
         """The exchanges of the cassette from one up to another, as anyone may see them."""
@@ -503,7 +503,7 @@ class Conversation:
         shown = url or f"{scheme}://{host}" + (f":{port}" if port else "")
         passes = (host, port) in self._filtered or self._passes(host, port, Request("GET", shown))
         if self.record == "none" and not passes:
-            where = self._redactor.text(shown) if self._redactor else _without_query(shown)
+            where = self._redactor.text(shown) if self._redactor else telling.without_query(shown)
             return self.fail(ConvoFailure, errors.refused(where, host, self._shown))
         with self.lock:
             self.passed[host] = self.passed.get(host, 0) + 1
@@ -534,7 +534,7 @@ class Conversation:
             broken = self._validation.answered(exchange, call.slot)
             if broken:  # of a request that a gateway took: said now that its answer is there
                 host = _address(exchange.request.url)[0]
-                return self.fail(InvalidTurn, self._invalid_text(exchange.request, broken, accepted=host))
+                return self.fail(InvalidTurn, telling.invalid(self._scene(), exchange.request, broken, accepted=host))
         return None
 
     def dropped(self, call: Call) -> None:
@@ -581,93 +581,29 @@ class Conversation:
             return f"pytest {shlex.quote(self.owner)} --convo-record=rewrite"
         return f'use_cassette("{self._shown}", record="rewrite")'
 
-    def _named(self, sent: Request, slot: int | None = None) -> str:
-        """A request as messages call it; one that has no place in the conversation yet comes next."""
-        grouper = Grouper()
-        for exchange in self._finished[:slot]:
-            if exchange is not None:
-                grouper.add(exchange)
-        turn = grouper.add(Exchange(sent, (Head(200), End()), test=self.owner))
-        return f"turns[{turn.index}]" if turn else f"{sent.method} {_without_query(sent.url)}"
-
-    def _differences(self, sent: Request, refusal: Refuse) -> list[str]:
-        if refusal.nearest is None or refusal.played:
-            return []
-        return [str(each) for each in explain(self.shown(refusal.nearest).request, sent, self._fingerprints)]
-
-    def _miss_text(self, sent: Request, refusal: Refuse, warned: Sequence[Finding] = ()) -> str:
+    def _scene(self) -> Scene:
         assert self._player is not None
-        rerecord = self.rerecord
-        if self.save_path != self.cassette_path:  # one of vcrpy's stays as it is
-            rerecord = "new_episodes".join(rerecord.rsplit("rewrite", 1))
-        return errors.miss(
-            what=self._named(sent),
-            line=f"{sent.method} {_without_query(sent.url)}",
-            cassette=self._shown,
-            exists=self.cassette_path is not None and self.cassette_path.exists(),
+        return Scene(
+            finished=self._finished,
+            recorded=self._player.exchanges,
+            shown=self.shown,
+            fingerprints=self._fingerprints,
+            owner=self.owner,
             mode=self.record,
-            exchanges=len(self._player.exchanges),
-            nearest=self._nearest_name(refusal),
-            played=refusal.played,
-            differences=self._differences(sent, refusal),
-            remarks=[f"{one.rule} at {one.path}: {one.message}" for one in warned],
-            rerecord=rerecord,
+            cassette=self.cassette_path,
+            rerecord=self.rerecord,
             repeats=self.repeats_setting,
-        )
-
-    def _invalid_text(
-        self, sent: Request, broken: Sequence[Finding], refusal: Refuse | None = None, accepted: str = ""
-    ) -> str:
-        from convo_replay.reporting.findings import invalid_turn
-
-        return invalid_turn(
-            self._named(sent, broken[0].exchange),
-            f"{sent.method} {_without_query(sent.url)}",
-            broken,
-            nearest=self._nearest_name(refusal) if refusal else "",
-            differences=self._differences(sent, refusal) if refusal else (),
-            cassette=self._shown if self.cassette_path else None,
-            mode=self.record,
-            rerecord=self.rerecord if self.record != "live" else "",
-            accepted=accepted,
+            kept=self.save_path != self.cassette_path,
         )
 
     def broken_answers(self) -> ConvoFailure | None:
         """What is wrong with the answers that were read, as one failure to be raised when the test is over."""
         found = [one for one in self.findings if one.side == "response" and one.severity == "error"]
-        if not found:
-            return None
-        from convo_replay.reporting.findings import broken_answer
-
-        first = [one for one in found if one.exchange == found[0].exchange]
-        request = self._finished[first[0].exchange or 0]
-        others = list(dict.fromkeys(f"turns[{one.turn}]" for one in found if one.exchange != first[0].exchange))
-        text = broken_answer(
-            f"turns[{first[0].turn}]",
-            f"{request.request.method} {_without_query(request.request.url)}" if request else "",
-            first,
-            cassette=self._shown if self.cassette_path else None,
-            mode=self.record,
-            rerecord=self.rerecord if self.record != "live" else "",
-        )
-        if others:
-            text += f"\nalso answered so: {', '.join(others)}"
-        return errors.failure(ConvoFailure, text)
+        return errors.failure(ConvoFailure, telling.broken_answers(self._scene(), found)) if found else None
 
     def warnings(self) -> list[Finding]:
         """What validation found that is no failure; to be told at the end of a run."""
         return [one for one in self.findings if one.severity == "warn"]
-
-    def _nearest_name(self, refusal: Refuse) -> str:
-        if refusal.nearest is None or refusal.index is None:
-            return ""
-        assert self._player is not None
-        same_test = [each for each in self._player.exchanges[: refusal.index + 1] if each.test == refusal.nearest.test]
-        provider = find(refusal.nearest.request)
-        if provider is None or not provider.generates(refusal.nearest.request):
-            return f"exchanges[{refusal.index}]"
-        owner = refusal.nearest.test
-        return f"turns[{len(turns(same_test)) - 1}]" + (f" of {owner}" if owner and owner != self.owner else "")
 
 
 @functools.lru_cache(256)
@@ -678,8 +614,3 @@ def _address(url: str) -> tuple[str, int | None]:
 
 def _is_same_blob(sent: Body, recorded: Body) -> bool:
     return isinstance(sent, Blob) and isinstance(recorded, Blob) and sent.sha256 == recorded.sha256
-
-
-def _without_query(url: str) -> str:
-    split_url = urlsplit(url)
-    return f"{split_url.scheme}://{split_url.netloc.rpartition('@')[2]}{split_url.path}"
