@@ -78,6 +78,7 @@ class Asked:
         answers: what the model answered at a place of the history, as `reply.message["content"]` blocks
             (chat: the message): for places where an earlier exchange of this conversation was an answer.
         origins: the request that such an answer was given to, by the same places.
+        compactions: the `compaction` blocks that the model gave in this conversation.
         on: the day of the recording, `2026-11-22`; empty where it is not known.
         memo: what rules share of their work on this request.
     """
@@ -90,6 +91,7 @@ class Asked:
     origins: Mapping[int, Request] = field(default_factory=dict)
     on: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
+    compactions: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def body(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from convo_replay.exchange import Blob, Exchange, Json, Request, Text
-from convo_replay.providers import Provider, Reply, find, wire
+from convo_replay.providers import Provider, Reply, find, providers, wire
 from convo_replay.validation import messages
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.findings import Finding, Rule
@@ -177,13 +177,18 @@ class _Origins(Mapping[int, Request]):
         return len(self._answers)
 
 
-def _asks(provider: Provider, request: Request) -> bool:
-    """Whether a request asks a model, or would if its body were one: `messages: null`, a text that is no JSON."""
-    if provider.generates(request):
-        return True
+def _asked_provider(request: Request) -> Provider | None:
+    """Whose model a request asks, or would ask if its body were one: `messages: null`, a text that is no JSON."""
+    provider = find(request)
+    if provider is not None and provider.generates(request):
+        return provider if getattr(provider, "format", "") in FACTS else None
     if not isinstance(request.body, Json | Text | Blob):
-        return False  # a form, or left out by whoever recorded it
-    return provider.generates(replace(request, body=Json({provider.history: []})))
+        return None  # a form, or left out by whoever recorded it
+    for known in providers():
+        whole = replace(request, body=Json({known.history: []}))
+        if getattr(known, "format", "") in FACTS and known.generates(whole):
+            return known
+    return None
 
 
 def _is_whole(reply: Reply) -> bool:
@@ -259,6 +264,7 @@ class Validator:
         self._last: dict[str, _Last] = {}
         self._open: dict[int, _Open] = {}
         """Requests without an answer, by identity."""
+        self._compactions: list[dict[str, Any]] = []
         self._by_use: dict[str, list[Answer]] = {}
         """Answers by the id of the first tool that they ask for."""
 
@@ -272,14 +278,15 @@ class Validator:
         Returns:
             Findings of the request's side; none for what asks no model, or speaks a format that is not validated.
         """
-        provider = find(request)
-        format = getattr(provider, "format", "")
-        if provider is None or format not in FACTS or not _asks(provider, request):
+        provider = _asked_provider(request)
+        if provider is None:
             return []
+        format = getattr(provider, "format", "")
         if isinstance(request.body, Blob):
             too_large = request_too_large.check(Asked(request, format, []))
             return self._fresh([*too_large, UNREAD.found((), _unread(request.body))], frozenset())
-        if len(wire.items(wire.mapping(request.json).get(provider.history))) > MOST_MESSAGES:
+        count = len(wire.items(wire.mapping(request.json).get(provider.history)))
+        if format == "anthropic" and count > MOST_MESSAGES:
             # Where it would end is not known, and nobody answers it.
             return self._fresh(messages_limit.check(Asked(request, format, [])), frozenset())
         from convo_replay.validation import schema
@@ -322,6 +329,8 @@ class Validator:
             read = responses.read(exchange, known.asked)
         except Exception as error:
             return self._fresh([_failed(responses.read, error)], frozenset())
+        if read.reply is not None:
+            self._compactions += [block for block in read.reply.content if block.get("type") == "compaction"]
         if read.reply is not None and _is_whole(read.reply):
             self._remember(Answer(read.reply, known.request), known)
         return self._fresh(read.findings, frozenset())
@@ -366,6 +375,7 @@ class Validator:
         asked.messages, asked.new = history, new
         asked.answers = answered = Answers(given, format, history)
         asked.origins = answered.origins
+        asked.compactions = self._compactions
         return asked, path, new, shared
 
     def _remember(self, answer: Answer, known: _Open) -> None:

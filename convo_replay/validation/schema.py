@@ -205,6 +205,8 @@ class _Judge:
     def _field(self, problem: Problem) -> Finding | None:
         if not self.anthropic and not self.vendor and problem.name in gateway_fields("request"):
             return None
+        if not self.anthropic and problem.name in _OF_SDK and problem.given is None:
+            return None
         said = f"{problem.path}: Extra inputs are not permitted"
         if not self.anthropic:
             said = f"Unknown parameter: '{shown(problem.where)}'."
@@ -274,6 +276,8 @@ _PLACES = {
     "S": "in system messages",
     "T": "in the content of a tool_result",
 }
+_OF_SDK = frozenset({"parsed", "parsed_arguments"})
+"""What the helpers of OpenAI's SDK add to a message, and leave null (openai 3.54 lib/_parsing)."""
 _NEVER_NULL = frozenset(
     # What is needed; for the rest of chat messages null counts as not set (measured at OpenAI for an assistant's
     # `tool_calls`, `function_call`, `refusal` and `audio`).

@@ -51,6 +51,8 @@ _WHOLE = frozenset({"choices", "message"})
 """Of a whole chat completion: what no client can do without."""
 _PROMISED = frozenset({"id", "type", "role", "model", "finish_reason", "function", "name", "arguments", "signature"})
 """What is never null in a whole answer."""
+_IN_EVENTS = frozenset({"usage", "delta", "index"})
+"""What the SDKs' helpers read of a streamed answer as if it were never null."""
 _START = ("message", "content")
 """In `message_start`: what the SDK's helper appends to."""
 _ANNOTATIONS = frozenset({"content_filter_results", "content_filter_offsets", "content_filter_result"})
@@ -146,7 +148,7 @@ class _Judge:
             streamed = problem.where[:1] == ("events",)
             if not self.anthropic and (streamed or name not in _WHOLE):
                 severity = "warn"
-            if severity == "warn" and (streamed or name not in _PROMISED):
+            if severity == "warn" and name not in (_IN_EVENTS if streamed else _PROMISED):
                 return None  # gateways write null for what is not set
         return self._wrong(problem, f"{problem.expected}, got {quoted(problem.given)}", severity)
 
@@ -185,8 +187,9 @@ class _Judge:
             return "error" if kernel or (problem.where == () and name == "choices") else "warn"
         if problem.where == () or problem.where == ("content",):
             return "error" if name == "content" else "warn"
-        if problem.where[2:] in (_START[:1], _START) and problem.where[:1] == ("events",):
-            return "error" if name == "content" else "warn"
+        if problem.where[:1] == ("events",) and problem.where[2:] in (_START[:1], _START):
+            whole = problem.kind == "type" and problem.where[2:] == _START[:1]
+            return "error" if name == "content" or whole else "warn"
         if problem.owner.endswith("_tool_result"):
             return "error" if name in _RESULT else "warn"
         return "error" if name == "type" or name in _KERNEL.get(problem.owner, ()) else "warn"

@@ -142,6 +142,8 @@ def answers(exchanges: Sequence[Exchange]) -> dict[int, Any]:
     for exchange in exchanges[:-1]:
         if find(exchange.request) is not provider or provider is None or (exchange.status or 0) >= 300:
             continue
+        if exchange.content_type == wire.FRAMES:
+            continue  # Bedrock's streams are not read
         sent = wire.items(wire.mapping(exchange.request.json).get("messages"))
         if 0 < len(sent) < len(history) and history[: len(sent)] == sent:
             known[len(sent)] = provider.reply(exchange).content

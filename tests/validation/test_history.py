@@ -191,3 +191,29 @@ def test_of_too_many_messages_nothing_else_is_said():
 def test_a_body_that_is_known_by_its_hash_says_so(size, told):
     found = Validator().request(Request("POST", URL, (), Blob("0" * 64, size)))
     assert [(one.rule, one.severity) for one in found] == told
+
+
+SUMMARY = {"type": "compaction", "content": "They said hello.", "signature": "c2ln", "tool_changes": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, []),
+        ({"cache_control": {"type": "ephemeral"}}, []),
+        ({"content": "They said nothing."}, ["compaction_content_mismatch"]),
+        ({"signature": "b3RoZXI="}, ["compaction_signature_invalid"]),
+        ({"tool_changes": []}, ["compaction_tool_changes_mismatch"]),
+        ({"content": "Another one.", "signature": "b3RoZXI="}, []),
+    ],
+    ids=["as received", "cached", "content", "signature", "tool changes", "of another conversation"],
+)
+def test_a_compaction_block_comes_back_as_it_was_received(change, words):
+    validator = Validator()
+    first = asked(FIRST, HELLO, SECOND)
+    validator.request(first)
+    validator.response(exchange(first, answer(SUMMARY, stop="compaction")))
+    found = validator.request(
+        asked({"role": "user", "content": [{**SUMMARY, **change}, {"type": "text", "text": "?"}]})
+    )
+    assert [one.api_error for one in found if one.rule == "compaction-invalid"] == words

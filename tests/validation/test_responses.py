@@ -176,7 +176,8 @@ def test_html_in_place_of_a_stream_is_an_error_behind_any_gateway() -> None:
 
 
 def test_a_stream_that_nobody_asked_for() -> None:
-    chunk = json.dumps(COMPLETION | {"object": "chat.completion.chunk", "choices": []}).encode()
+    choice = {"index": 0, "delta": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}
+    chunk = json.dumps(COMPLETION | {"object": "chat.completion.chunk", "choices": [choice]}).encode()
     body = b"data: " + chunk + b"\n\ndata: [DONE]\n\n"
     assert told(answered("openai_chat", body, type="text/event-stream")) == [("stream-not-asked", "warn")]
 

@@ -647,6 +647,21 @@ STREAMS = {
         [{**START, "message": without(without(START["message"], "content"), "usage")}],
         [(*BROKEN, "events[0].message"), ("response-field", "warn", "events[0].message")],
     ),
+    "a start whose message is null": (
+        "anthropic",
+        [{**START, "message": None}],
+        [(*BROKEN, "events[0].message")],
+    ),
+    "a start whose usage is null": (
+        "anthropic",
+        [{**START, "message": {**START["message"], "usage": None}}],
+        [("response-field", "warn", "events[0].message.usage")],
+    ),
+    "a delta that is null": (
+        "openai_chat",
+        [{**CHUNK, "choices": [{"index": 0, "delta": None, "finish_reason": None}]}],
+        [("response-field", "warn", "events[0].choices[0].delta")],
+    ),
     "a chunk of annotations": (
         "openai_chat",
         [{**CHUNK, "choices": [{"index": 0, "finish_reason": None, "content_filter_results": {}}]}],

@@ -477,6 +477,7 @@ CHAT_BROKEN: dict[str, tuple[bytes, Told]] = {
     "45 two [DONE]s": (CHAT_WHOLE + CHUNKS[8], broken("stream-duplicate", "events", 9)),
     "a chunk after [DONE]": (CHAT_WHOLE + CHUNKS[1], broken("stream-after-end", "events", 9)),
     "53 a byte order mark": (b"\xef\xbb\xbf" + CHAT_WHOLE, broken("stream-bom", "events", 0)),
+    "[DONE] alone": (CHUNKS[8], [*UNTERMINATED, ("stream-usage-missing", "warn", ())]),
     "54 null for choices": (chat(7, {**COUNTED, "choices": None}),
         broken("stream-choices-null", "events", 7, "choices")),
     "no usage": (chat(7), warned("stream-usage-missing")),

@@ -257,6 +257,8 @@ class ChatStream(Reading):
                 "error" if cut else None,
             )
         elif self.state == "ended" and not failed:
+            if not self.choices:
+                self.tell(rules.UNTERMINATED, (), "expected an answer before [DONE], got none", "error")
             # It was not cut: some gateways give one for the first choice alone (LiteLLM), or none (Snowflake).
             for index in unfinished:
                 message = f"expected a finish_reason of choice {index} before [DONE], got none"

@@ -9,7 +9,8 @@ comparing turns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from convo_replay.validation.asked import Asked
 from convo_replay.validation.final_turn import SERVER_USES, is_server_result
@@ -20,7 +21,7 @@ RULE = Rule(
     number="A22",
     format="anthropic",
     severity="error",
-    summary="A compaction block comes first, once, and holds a summary (or null).",
+    summary="A compaction block comes first, once, as it was received, and holds a summary (or null).",
     why="A `compaction` block from compaction on demand takes the place of the messages it summarizes: put it first "
     "and remove those messages; when the conversation is compacted again, only the newest block is sent. A block "
     "that the API made by itself stays where it was received: first in its answer. Clients that rebuild messages "
@@ -46,6 +47,7 @@ def check(asked: Asked) -> Iterator[Finding]:
                 continue
             block = message.blocks[at]
             where = ("messages", index, "content", at)
+            yield from _altered(asked, where, block)
             if block.get("content") == "":
                 yield RULE.found(where, "expected a summary, or null for a compaction that failed, sent ''")
             elif message.role == "system":
@@ -62,6 +64,22 @@ def check(asked: Asked) -> Iterator[Finding]:
                     if "compaction" in message.types[:at]
                     else _misplaced(where, "behind other content")
                 )
+
+
+def _altered(asked: Asked, where: Path, block: Mapping[str, Any]) -> Iterator[Finding]:
+    """A block of which one half is as it was received, and the other is not."""
+    signature, content = block.get("signature"), block.get("content")
+    if not signature or any(each.get("signature") == signature for each in asked.compactions):
+        known = [each for each in asked.compactions if signature and each.get("signature") == signature]
+        if known and all(each.get("content") != content for each in known):
+            message = "expected the `content` of the compaction block as it was received, sent another one"
+            yield RULE.found(where, message, api_error="compaction_content_mismatch")
+        elif known and all(each.get("tool_changes") != block.get("tool_changes") for each in known):
+            message = "expected the `tool_changes` of the compaction block as they were received, sent others"
+            yield RULE.found(where, message, api_error="compaction_tool_changes_mismatch")
+    elif content and any(each.get("content") == content for each in asked.compactions):
+        message = "expected the `signature` of the compaction block as it was received, sent another one"
+        yield RULE.found(where, message, api_error="compaction_signature_invalid")
 
 
 def _in_server_loop(kinds: list[str]) -> bool:

