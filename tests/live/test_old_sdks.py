@@ -17,7 +17,6 @@ FILES = [
     "test_cuts.py",
     "test_clients.py",
     "test_concurrency.py",
-    "test_edges.py",
     "test_nothing_leaves.py",
 ]
 
