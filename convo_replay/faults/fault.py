@@ -1,0 +1,93 @@
+"""What a fault is: settings, and one pure function from the steps of an answer to other steps (design.md §5).
+
+Where and when it applies is no matter of the fault: whoever applies it cuts the recorded answer in two at the
+position that the spec names, and the fault says what becomes of the second half. One without a position gets
+everything as the second half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from convo_replay.exchange import Exchange, Steps
+
+if TYPE_CHECKING:
+    from convo_replay.faults.specs import Spec
+
+Kind = Literal["connect", "head", "status", "body", "stream", "tools", "benign"]
+"""What is broken: the way to the server, the wait for headers, the status, the body, a stream's events, a tool call;
+or nothing that a client may notice."""
+Positions = Literal["none", "events", "any"]
+"""`events`: wants a place between two events of a stream. `any`: or at a byte of the body."""
+
+
+def word(default: Any = ..., *, choices: Sequence[str] = (), help: str = "") -> Any:
+    """A setting that a spec names by its value alone: `reset` in `cut:reset`."""
+    made: dict[str, Any] = {} if default is ... else {"default": default}
+    return field(**made, metadata={"word": True, "choices": tuple(choices), "help": help})
+
+
+def key(default: Any, *, choices: Sequence[str] = (), help: str = "") -> Any:
+    """A setting that a spec names: `retry_after=2`."""
+    return field(default=default, metadata={"word": False, "choices": tuple(choices), "help": help})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The base of every fault. A subclass is one file: a frozen dataclass of `word` and `key` settings.
+
+    Settings are `str`, `int`, `float`, `bool`, or one of these `| None`.
+    """
+
+    name: ClassVar[str]
+    """As in a spec: `cut`."""
+    kind: ClassVar[Kind]
+    summary: ClassVar[str]
+    """One line: what it does."""
+    positions: ClassVar[Positions] = "none"
+    whole: ClassVar[bool] = False
+    """Whether nothing of the recorded answer is left: such a fault takes an attempt of its own."""
+    outcomes: ClassVar[Mapping[str, str]] = {}
+    """What each SDK makes of it; keys as in the table that `convo-replay faults` prints."""
+    source: ClassVar[str] = ""
+    """Where that is known from: rows of protocol.md §4.4."""
+
+    def fits(self, exchange: Exchange) -> str:
+        """Why this answer cannot have the fault, and what would; empty where it can. Positions are checked elsewhere."""
+        return ""
+
+    def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
+        """The steps of the broken answer. Pure, and never raises for an answer that fits.
+
+        Args:
+            before: the head and the chunks up to the position; empty without a position.
+            after: the chunks from there on, one event of a stream each, and the end.
+            exchange: the recorded exchange: which provider, which request.
+        """
+        raise NotImplementedError
+
+    def at(
+        self,
+        position: int | str | None = None,
+        *,
+        turn: int | Literal["*"] | None = None,
+        model: str = "",
+        times: int | None = 1,
+    ) -> Spec:
+        """The fault at a place, as a spec: `Cut("reset").at(5)` is `cut:reset@5`.
+
+        Args:
+            position: an event (`5`), a byte (`"b120"`), all of them (`"*"`, `"b*"`).
+            times: attempts that it hits, from the first on; `None` for all of them.
+        """
+        from convo_replay.faults.specs import Spec, Where
+
+        return Spec(self, Where.of(position, turn), model, times)
+
+    def settings(self) -> list[tuple[str, Any, bool]]:
+        """The settings that differ from their default, words first: name, value, whether it is a word."""
+        given = [(one.name, getattr(self, one.name), one) for one in fields(self)]
+        told = [(name, value, bool(one.metadata.get("word"))) for name, value, one in given if value != one.default]
+        return sorted(told, key=lambda each: not each[2])
