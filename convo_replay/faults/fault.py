@@ -55,7 +55,7 @@ class Fault:
     """Where that is known from: rows of protocol.md §4.4."""
 
     def fits(self, exchange: Exchange) -> str:
-        """Why this answer cannot have the fault, and what would; empty where it can. Positions are checked elsewhere."""
+        """Why this answer cannot have the fault, and what would; empty where it can. Positions are no matter here."""
         return ""
 
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
