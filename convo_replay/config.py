@@ -41,6 +41,8 @@ class Config(BaseModel):
             `validate_`, because pydantic has a method of that name.
         ignore_rules: names of rules that say nothing (`convo-replay check --rules` lists them).
         max_requests: live requests that a session may make.
+        retry_modules: modules whose waits are skipped while a cassette replays, beyond the SDKs, tenacity, backoff
+            and stamina.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -61,6 +63,7 @@ class Config(BaseModel):
     validate_: Literal["error", "warn", "off"] = Field(default="error", alias="validate")
     ignore_rules: tuple[str, ...] = ()
     max_requests: int = Field(default=200, ge=0)
+    retry_modules: tuple[str, ...] = ()
     cassette_dir: Path | None = None
 
     def __init__(self, **given: Any) -> None:
@@ -98,7 +101,7 @@ class Config(BaseModel):
 
     @field_validator(
         "match_on", "normalize", "secrets", "keep", "intercept", "ignore", "passthrough", "before_record",
-        "ignore_rules", mode="before",
+        "ignore_rules", "retry_modules", mode="before",
     )  # fmt: skip
     @classmethod
     def _one_is_a_list_of_one(cls, value: Any) -> Any:
@@ -189,6 +192,7 @@ _EXPECTED = {
     "validate": "one of error warn off",
     "ignore_rules": "names of rules",
     "cassette_dir": "a directory",
+    "retry_modules": "names of modules, e.g. 'my_app.retries'",
 } | dict.fromkeys(("intercept", "ignore", "passthrough"), "hosts, host:port, or callables Request -> bool")
 
 

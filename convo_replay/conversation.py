@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import Token
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from convo_replay import errors, keeping, nesting, sources, standins, telling
@@ -28,18 +28,24 @@ from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn
 from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Json, Request, Steps
 from convo_replay.matching import Fingerprints
+from convo_replay.pauses import MOST as MOST_WAITS
+from convo_replay.pauses import RETRY_MODULES, Pauses
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
-from convo_replay.sources import Filters, Load
+from convo_replay.sources import Filters, Load, Sources
 from convo_replay.sse import split
 from convo_replay.telling import Scene
 from convo_replay.turns import Grouper, Turn, turns, usage
 
 if TYPE_CHECKING:
+    from convo_replay.breaking import Breaking
+    from convo_replay.faults.specs import Plan
     from convo_replay.providers.reply import Usage
     from convo_replay.validating import Validation
     from convo_replay.validation.findings import Finding
+    from convo_replay.verdict.evidence import Attempt, Ended, Expected, Run, Wait
+    from convo_replay.verdict.judging import Verdict
 
 
 class Budget:
@@ -71,6 +77,8 @@ class Conversation:
         filters: what is done to each exchange before anything else.
         also: further cassettes, which are only played.
         load: reads a cassette file, in place of `cassette.load`.
+        plan: faults: nothing is recorded then but branches (`new_episodes`), and failures become a verdict.
+        expect: what comes of them, where that is declared: `recovered`, `raised`, `handled`.
     """
 
     repeats_setting = "repeats=True"
@@ -87,12 +95,15 @@ class Conversation:
         filters: Filters | None = None,
         also: Sequence[Path] = (),
         load: Load | None = None,
+        plan: Plan | None = None,
+        expect: Expected = "",
     ) -> None:
         # Absolute from the start: a test may change the directory.
         self.cassette_path = None if cassette_path is None or config.record == "live" else cassette_path.absolute()
         self.config = config
         self.owner = owner
-        self.record: str = config.record
+        # Under faults nothing is recorded but what comes after them.
+        self.record: str = config.record if plan is None or config.record == "new_episodes" else "none"
         self.budget = budget or Budget(config.max_requests)
         self._rerecord = rerecord
         self.save_path = self.cassette_path
@@ -111,7 +122,10 @@ class Conversation:
         self.passed: dict[str, int] = {}
         """Hosts that requests went to unrecorded, with how many."""
         self.live_requests = 0
-        self.verdict = None
+        self._plan, self._expected = plan, expect
+        self._breaking: Breaking | None = None
+        self._pauses = Pauses()
+        self._sources: Sources | None = None
         self._opened = self._closed = False
         self._saved: Sequence[Exchange] = ()
         self._foreign: frozenset[int] = frozenset()
@@ -129,7 +143,7 @@ class Conversation:
         self._recorded: dict[int, Exchange] = {}
         self._redacted_at = 0
         """What the redactor knew when it had redacted the first of these."""
-        self._turns: tuple[int, list[Turn]] = (0, [])
+        self._turns: tuple[tuple[int, int], list[Turn]] = ((0, 0), [])
         self._standins = standins.StandIns()
         self._intercepts = hosts(config.intercept)
         self._ignores = hosts(config.ignore)
@@ -143,7 +157,14 @@ class Conversation:
     @property
     def exchanges(self) -> list[Exchange]:
         """The exchanges so far, live and replayed, redacted, by the start of the request."""
-        return [self.shown(exchange) for exchange in list(self._finished) if exchange is not None]
+        done = list(self._finished)
+        if not self._pauses.count:
+            return [self.shown(exchange) for exchange in done if exchange is not None]
+        return [
+            replace(self.shown(exchange), waits=self._pauses.seconds(slot))
+            for slot, exchange in enumerate(done)
+            if exchange is not None
+        ]
 
     def shown(self, exchange: Exchange) -> Exchange:
         """An exchange as anyone may see it: one of a foreign cassette is played as it is, and shown redacted."""
@@ -158,8 +179,9 @@ class Conversation:
     def turns(self) -> list[Turn]:
         """The calls to a model so far, each with all its attempts."""
         done = self.exchanges
-        if self._turns[0] != len(done):
-            self._turns = (len(done), turns(done))
+        known = len(done), self._pauses.count
+        if self._turns[0] != known:
+            self._turns = (known, turns(done))
         return self._turns[1]
 
     @property
@@ -202,23 +224,28 @@ class Conversation:
             if self._player is not None:
                 return
             exchanges: Sequence[Exchange] = ()
-            if self.cassette_path is not None:
+            found = self._sources
+            if found is None and self.cassette_path is not None:
                 if self.config.sanitize == "off":
                     keeping.refuse_in_git(self.cassette_path)
-                found = sources.read(self.cassette_path, self.also, self.filters, self._load_file)
+                found = self._sources = sources.read(self.cassette_path, self.also, self.filters, self._load_file)
+            if found is not None:
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
                 self._foreign = found.foreign
             self._redactor = Redactor(environment.current(), self.config.secrets)
             self._redactor.reserve(exchanges)
             if self._saved and self._foreign:
                 exchanges = self._without_superseded(exchanges)
+            if self._plan is not None:
+                self._break(exchanges)
             self._player = Player(
                 exchanges,
                 owner=self.owner,
-                mode=self.config.record,
+                mode=self.config.record if self._plan is None else "none",
                 fingerprints=self._fingerprints,
                 matchers=[matcher for matcher in self.config.match_on if not isinstance(matcher, str)],
                 repeats=self.config.repeats,
+                after=self._breaking.branches(exchanges) if self._breaking is not None else (),
             )
 
     def _without_superseded(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
@@ -244,7 +271,7 @@ class Conversation:
             return
         from convo_replay.transports.interception import install
 
-        install(replays=self.record == "none")
+        install(replays=self._replays)
         self._opened = True
         if self.record == "none":
             self._standins.put()
@@ -288,14 +315,14 @@ class Conversation:
                 from convo_replay.transports.interception import uninstall
 
                 try:
-                    uninstall(replays=self.record == "none")
+                    uninstall(replays=self._replays)
                 finally:
                     self._standins.take_back()
         for call in list(self._in_flight.values()):
             call.end("cancelled")
         self._save(failed)
         self._report_failed_recording()
-        if not failed and self.failure is None:
+        if not failed and self.failure is None and self._breaking is None:
             self._report_unplayed()
 
     def _save(self, failed: bool) -> None:
@@ -437,18 +464,34 @@ class Conversation:
             self._redactor.learn_request(request)  # before a filter takes a key out that stands in the body, too
             sent = self.filters.request(request) or request
         redacted = self._redacted(sent)
-        decision = self._player.decide(redacted, sent)
+        breaking = self._breaking
+        decision = self._player.decide(redacted, sent, again=breaking is not None and breaking.has_begun)
         slot = len(self._finished)
+        self._pauses.asked(slot)
         validation = self._validating()
-        if isinstance(decision, Refuse):
+        if isinstance(decision, Refuse) and not (breaking is not None and breaking.has_begun):
             return self._refused(redacted, decision, slot, self._judged(sent, redacted))
+        if isinstance(decision, Refuse):
+            assert breaking is not None
+            nearest = None if decision.nearest is None else self.shown(decision.nearest)
+            if self.record == "none":
+                breaking.diverge(redacted, request, nearest, slot)
+                return self._diverged(redacted, decision, slot, self._judged(sent, redacted))
+            breaking.live(redacted, request, slot)
         if isinstance(decision, Play):
+            if breaking is not None:
+                met = self._met(breaking, decision, redacted, request, slot)
+                if isinstance(met, ConvoFailure):
+                    return met
+                decision = met
             if validation is not None:
                 before = functools.partial(self._recorded_until, decision.index)
                 same = _is_same_blob(redacted.body, decision.exchange.request.body)
                 judged = self._judged(sent, redacted)
                 broken, accepted = validation.played(judged, decision.exchange, slot, before, same=same)
-                if broken:
+                if broken and breaking is not None:
+                    breaking.broken(slot, broken)
+                elif broken:
                     host = _address(decision.exchange.request.url)[0] if accepted else ""
                     return self.fail(InvalidTurn, telling.invalid(self._scene(), judged, broken, accepted=host))
                 self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
@@ -463,6 +506,40 @@ class Conversation:
         if validation is not None:
             validation.sent(self._judged(sent, redacted), slot, call.recorded[:10])
         return call
+
+    def _met(
+        self, breaking: Breaking, decision: Play, redacted: Request, raw: Request, slot: int
+    ) -> Play | ConvoFailure:
+        """What a recorded exchange answers with, where faults may be due."""
+        assert self._player is not None
+        try:
+            attempt = breaking.meet(redacted, raw, decision.exchange, slot, again=decision.again)
+        except ValueError as error:
+            return self.fail(ConvoFailure, str(error))
+        if breaking.is_storm(attempt):
+            return self.fail(ConvoFailure, self._verdict_first(errors.storm(f"{attempt.number + 1} attempts")))
+        assert attempt.exchange is not None
+        if attempt.faults:
+            if not decision.again:
+                self._player.give_back(decision.index)
+            if id(decision.exchange) in self._foreign:
+                self._foreign |= {id(attempt.exchange)}
+        return Play(attempt.exchange, decision.index, decision.again, attempt)
+
+    def _diverged(self, redacted: Request, decision: Refuse, slot: int, judged: Request) -> ConvoFailure:
+        """What is raised for a request that nothing answers, after a fault."""
+        validation = self._validating()
+        if validation is not None:
+            before = None if decision.index is None else functools.partial(self._recorded_until, decision.index)
+            broken, _ = validation.refused(judged, slot, before)
+            assert self._breaking is not None
+            self._breaking.broken(slot, broken)
+        return self.fail(ConvoFailure, self._verdict_first(telling.diverged(self._scene(), redacted, decision)))
+
+    def _verdict_first(self, text: str) -> str:
+        assert self._breaking is not None
+        verdict = self._breaking.judge(None, final=False)
+        return f"{verdict}\n{text}" if verdict is not None else text
 
     def _judged(self, sent: Request, redacted: Request) -> Request:
         """What validation looks at: the redacted request; also of one that is kept by its hash alone, here at hand."""
@@ -526,13 +603,17 @@ class Conversation:
         if self.config.sanitize == "on":
             steps = self._redactor.steps(steps)
         exchange = replace(exchange, request=request, steps=self._finish_line(request, steps))
+        if self._breaking is not None:
+            exchange = self._breaking.recorded(call.slot, exchange)
         self._finished[call.slot] = exchange
         self._recorded[call.slot] = exchange
         if len(self._recorded) == 1:
             self._redacted_at = self._redactor.generation
         if self._validation is not None:
             broken = self._validation.answered(exchange, call.slot)
-            if broken:  # of a request that a gateway took: said now that its answer is there
+            if broken and self._breaking is not None:
+                self._breaking.broken(call.slot, broken)
+            elif broken:  # of a request that a gateway took: said now that its answer is there
                 host = _address(exchange.request.url)[0]
                 return self.fail(InvalidTurn, telling.invalid(self._scene(), exchange.request, broken, accepted=host))
         return None
@@ -556,6 +637,169 @@ class Conversation:
         if provider is not None and any(provider.ends(event) for event in split(body)):
             return (*steps[:-1], End("complete", end.at))
         return steps
+
+    # --- faults, waits ------------------------------------------------------------------------------
+
+    @property
+    def _replays(self) -> bool:
+        """Whether waits of retry code are skipped and nothing of TLS is needed at once."""
+        return self.record == "none" or self._plan is not None
+
+    def _break(self, exchanges: Sequence[Exchange]) -> Breaking:
+        from convo_replay.breaking import Breaking
+
+        if self._breaking is None:
+            ignore = self.config.ignore_rules
+            try:
+                self._breaking = Breaking(self._plan, exchanges, self.owner, self._expected, ignore)
+            except ValueError as error:
+                raise CassetteError(self._shown, str(error)) from error
+        return self._breaking
+
+    @property
+    def run(self) -> Run | None:
+        """What a fault run left behind so far: each request, what it got, the waits; `None` without faults."""
+        return None if self._breaking is None else self._breaking.run
+
+    @property
+    def recorded_exchanges(self) -> list[Exchange]:
+        """What the cassette holds for this test, redacted, without branches.
+
+        Raises:
+            CassetteError: the file cannot be read.
+        """
+        from convo_replay.faults.expansion import own
+
+        return own([self.shown(exchange) for exchange in self._held()], self.owner)
+
+    def _held(self) -> Sequence[Exchange]:
+        """What can be played from the start: the cassette, or what was recorded so far in its place."""
+        self.load()
+        assert self._player is not None
+        with self.lock:
+            mine = [self._recorded[slot] for slot in sorted(self._recorded)]
+        return mine if self._player.records_all else [*self._player.exchanges, *mine]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the client made of its faults, as far as it has come; `None` without faults."""
+        return self.judge(None, final=False)
+
+    def judge(self, raised: BaseException | None, *, final: bool = True) -> Verdict | None:
+        """The verdict at the end of a test, or of a block; later calls give the same one. `None` without faults.
+
+        Args:
+            raised: what it ended with; `None`: it passed.
+        """
+        with self.lock:
+            return None if self._breaking is None else self._breaking.judge(raised, final=final)
+
+    def inject(self, spec: Any) -> None:
+        """Breaks the next request (`"429"`, `"cut:reset@5"`, a fault object), or the turns that the spec names.
+
+        While recording nothing is broken: an answer that is not there yet cannot be.
+
+        Raises:
+            ValueError: it is no spec, or fits nothing that was recorded; says what would.
+            CassetteError: the cassette cannot be read.
+        """
+        from convo_replay.faults.specs import parse
+
+        parse(spec)  # a mistake is one while recording, too
+        if self.record != "none" and self._plan is None:
+            return
+        self.load()
+        assert self._player is not None
+        with self.lock:
+            self._break(self._player.exchanges).inject(spec)
+
+    def expect(self, outcome: Expected) -> None:
+        """Declares what comes of the faults: `recovered`, `raised`, or `handled` (the client told its user).
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        if outcome not in ("recovered", "raised", "handled"):
+            raise ValueError(f"expect: expected recovered, raised or handled, got {outcome!r}")
+        self._expected = outcome
+        if self._breaking is not None:
+            self._breaking.expect(outcome)
+
+    @contextlib.contextmanager
+    def replay(self, faults: Any = None, *, expect: Expected = "") -> Iterator[Conversation]:
+        """Plays the recording from its start, as often as wanted, also inside `@given`; with faults or without.
+
+        At the end of the block a verdict that is not good is raised; an exception that a fault produced, and that
+        left the block, is a good end and goes no further. While recording there is nothing to play yet: what was
+        recorded so far is played, and without any the block is recorded like the rest of the test.
+
+        Args:
+            faults: a spec for one run, or an object of `convo_replay.faults`.
+            expect: see `expect`.
+
+        Raises:
+            ValueError: it is no spec, stands for several runs, or fits nothing that was recorded.
+            ConvoFailure: the verdict, or a request that nothing answers.
+        """
+        from convo_replay.replaying import replay
+
+        with replay(self, faults, expect) as again:
+            yield again
+
+    def rewound(self, plan: Plan | None, expect: Expected) -> Conversation | None:
+        """A conversation that plays this one's recording from the start; `None` where there is none yet."""
+        held = self._held()
+        if not held:
+            return None
+        branches = self.record == "new_episodes" and plan is not None
+        config = self.config.model_copy(update={"record": "new_episodes" if branches else "none"})
+        made = type(self)(
+            self.cassette_path, config, owner=self.owner, budget=self.budget, rerecord=self._rerecord,
+            filters=self.filters, plan=plan, expect=expect,
+        )  # fmt: skip
+        path = self.save_path or self.cassette_path or Path()
+        made._sources = Sources(held, self._saved, path, self._foreign)
+        return made
+
+    def take(self, again: Conversation) -> None:
+        """What a rewound conversation did counts for this one."""
+        self.notes += again.notes
+        self.live_requests += again.live_requests
+        if self._player is not None and again._player is not None:
+            self._player.played |= again._player.played
+
+    def ended(self, attempt: Attempt | None, state: Ended, error: BaseException | None = None) -> None:
+        """What became of an answer, told by whoever played it: read whole, raised instead, left before its end."""
+        if attempt is not None and attempt.state == "open":
+            from convo_replay import waiting
+
+            attempt.state, attempt.raised, attempt.ended = state, error, waiting.now()
+
+    def hung(self, attempt: Attempt | None) -> ConvoFailure:
+        """A client waits for ever: what is raised in its stead."""
+        if self._breaking is None or attempt is None:
+            return self.fail(ConvoFailure, errors.HANGS)
+        self._breaking.run.hung.append(attempt)
+        return self.fail(ConvoFailure, self._verdict_first(errors.HANGS))
+
+    def skips(self, module: str) -> bool:
+        """Whether a wait that this module asks for is skipped: it is of an SDK or of a package for retries, or
+        `retry_modules` names it, or a package around it. What is asked for after a live request is waited for."""
+        if not self._replays or (self._breaking is not None and self._breaking.is_live(self._pauses.last())):
+            return False
+        if module.partition(".")[0] in RETRY_MODULES:
+            return True
+        return any(module == name or module.startswith(f"{name}.") for name in self.config.retry_modules)
+
+    def waited(self, wait: Wait) -> ConvoFailure | None:
+        """A wait was skipped. What is raised where there are too many of them."""
+        with self.lock:
+            slot, more = self._pauses.add(wait)
+            if self._breaking is not None:
+                self._breaking.waited(slot, wait, more=more)
+                if not more:
+                    return self.fail(ConvoFailure, self._verdict_first(errors.storm(f"{MOST_WAITS:,} waits")))
+            return None if more else self.fail(ConvoFailure, errors.storm(f"{MOST_WAITS:,} waits"))
 
     # --- failures ----------------------------------------------------------------------------------
 

@@ -137,6 +137,17 @@ def refused(url: str, host: str, cassette: object) -> str:
     )
 
 
+HANGS = (
+    "stopped: the answer stalls and the client has no read timeout, so it would wait for ever. "
+    "Give the client one: `timeout=60.0`."
+)
+
+
+def storm(much: str) -> str:
+    """The client goes on asking."""
+    return f"stopped: {much} without coming to an end. Limit the retries, in number or in time."
+
+
 def failed_recording(cassette: object, rerecord: str) -> str:
     """What was played had been recorded by a run that failed."""
     return (
@@ -192,4 +203,17 @@ def miss(
     out.append(f"cassette: {cassette} (mode {mode!r})")
     record = rerecord if exists and exchanges else rerecord.replace("rewrite", "once")
     out.append(f"to record: {record}")
+    return "\n".join(out)
+
+
+def diverged(
+    *, what: str, line: str, cassette: object, nearest: str, played: bool, differences: Sequence[str], record: str
+) -> str:
+    """After a fault the client asked for something that was not recorded."""
+    out = [f"after the fault the client sent {what}, which nothing answers" + (f": {line}" if line != what else "")]
+    if nearest and not played:
+        out.append(f"nearest recorded: {nearest}; it differs in")
+        out += [f"  {difference}" for difference in differences] or ["  a custom matcher of match_on"]
+    out.append(f"cassette: {cassette}")
+    out.append(f"if the client is meant to do so (another model, a continuation), record it as a branch: {record}")
     return "\n".join(out)

@@ -168,6 +168,9 @@ class Exchange:
     """The fault under which alone this exchange is played (a fault spec)."""
     extra: Mapping[str, Any] | None = None
     """Keys of the file that this version does not know; they survive a save."""
+    waits: tuple[float, ...] = field(default=(), compare=False)
+    """Seconds that were asked to be waited after it, before the next request of the same thread or task, and were
+    skipped. Known while a conversation replays; not stored."""
 
     def __repr__(self) -> str:
         body = f"{sum(isinstance(step, Chunk) for step in self.steps)} chunks"

@@ -185,8 +185,12 @@ def merged(
     else:  # new_episodes: only what another run of the same test has added meanwhile
         at_start = sum(exchange.test == owner for exchange in known)
         own = [index for index, exchange in enumerate(theirs) if exchange.test == owner]
-        new = {fingerprints.of(exchange.request).loose for exchange in recorded}
-        gone = {index for index in own[at_start:] if fingerprints.of(theirs[index].request).loose in new}
+        new_after = {(exchange.after, fingerprints.of(exchange.request).loose) for exchange in recorded}
+        gone = {
+            index
+            for index in own[at_start:]
+            if (theirs[index].after, fingerprints.of(theirs[index].request).loose) in new_after
+        }
         gone |= {index for index in own if is_failure(theirs[index])}
     if not gone:
         last_own = max(

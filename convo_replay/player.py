@@ -8,9 +8,9 @@ one-to-one onto the live ones as this conversation has mapped them so far, then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from convo_replay.config import RecordMode
@@ -20,6 +20,9 @@ from convo_replay.matching import Fingerprint, Fingerprints, comparable
 from convo_replay.pairing import Pairing, wildcard_pairs
 from convo_replay.redaction import urls
 
+if TYPE_CHECKING:
+    from convo_replay.verdict.evidence import Attempt
+
 
 @dataclass(frozen=True, slots=True)
 class Play:
@@ -27,6 +30,10 @@ class Play:
 
     exchange: Exchange
     index: int
+    again: bool = False
+    """It had been played before."""
+    attempt: Attempt | None = None
+    """In a fault run, what is to be told of what becomes of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Player:
         fingerprints: shared with the conversation, so that messages are hashed once.
         matchers: callables `(recorded, sent) -> bool` that must all agree as well.
         repeats: whether an exchange may be played more than once.
+        after: what `Exchange.after` may say: branches that are played, too.
     """
 
     def __init__(
@@ -81,15 +89,18 @@ class Player:
         fingerprints: Fingerprints,
         matchers: Sequence[Callable[[Request, Request], Any]] = (),
         repeats: bool = False,
+        after: Collection[str] = (),
     ) -> None:
         self.exchanges = exchanges
         self.owner = owner
         self.mode = mode
         self.repeats = repeats
+        self._after = {"", *after}
         self._matchers = tuple(matchers)
         self._fingerprints = fingerprints
         self._pairing = Pairing()
         self.played: set[int] = set()
+        """What has been used up."""
         # What a failed run left is no recording yet: `once` records again.
         nothing_of_ours = not any(self._is_ours(exchange) and exchange.outcome != "failed" for exchange in exchanges)
         self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and nothing_of_ours)
@@ -102,22 +113,32 @@ class Player:
                 self._index.setdefault(found.loose, []).append(index)
 
     def _is_ours(self, exchange: Exchange) -> bool:
-        return exchange.test in ("", self.owner) and not exchange.after
+        return exchange.test in ("", self.owner) and exchange.after in self._after
 
-    def decide(self, request: Request, raw: Request) -> Decision:
-        """What to do with `request` (redacted); `raw` is the same request as the application sent it."""
+    def decide(self, request: Request, raw: Request, *, again: bool = False) -> Decision:
+        """What to do with `request` (redacted); `raw` is the same request as the application sent it.
+
+        Args:
+            again: what has been played may be played once more, where nothing else answers.
+        """
         if self.records_all:
             return Record()
         sent = self._fingerprints.of(request)
-        choice = self._same_fingerprint(sent, request, raw) or self._by_wildcards(request, raw)
+        more = self.repeats or again
+        choice = self._same_fingerprint(sent, request, raw, more) or self._by_wildcards(request, raw, more)
         if choice is not None:
             index, pairs = choice
+            played = index in self.played
             self.played.add(index)
             self._pairing.take(pairs)
-            return Play(self.exchanges[index], index)
+            return Play(self.exchanges[index], index, played)
         if self.mode == "new_episodes":
             return Record()
         return self._refuse(sent, request)
+
+    def give_back(self, index: int) -> None:
+        """The exchange was not answered with after all (a fault stood in for it): it may be played once more."""
+        self.played.discard(index)
 
     def unplayed(self) -> list[Exchange]:
         """The test's own exchanges that nothing asked for."""
@@ -144,12 +165,12 @@ class Player:
         return all(_agrees(matcher, exchange.request, request) for matcher in self._matchers)
 
     def _same_fingerprint(
-        self, sent: Fingerprint, request: Request, raw: Request
+        self, sent: Fingerprint, request: Request, raw: Request, again: bool
     ) -> tuple[int, list[tuple[str, str]]] | None:
         alike = self._index.get(sent.loose, ())
-        indexes = [i for i in alike if not self.exchanges[i].after and self._agreed(i, request)]
+        indexes = [i for i in alike if self.exchanges[i].after in self._after and self._agreed(i, request)]
         fresh = [i for i in indexes if i not in self.played]
-        if not fresh and not self.repeats:
+        if not fresh and not again:
             return None
         best = min(fresh or indexes[-1:], key=lambda i: self._rank(i, sent, raw), default=None)
         return None if best is None else (best, self._pairs(best, sent))
@@ -157,10 +178,11 @@ class Player:
     def _pairs(self, index: int, sent: Fingerprint) -> list[tuple[str, str]]:
         return list(zip(self.prints[index].placeholders, sent.placeholders, strict=False))
 
-    def _rank(self, index: int, sent: Fingerprint, raw: Request) -> tuple[int, bool, bool, bool, bool, int]:
+    def _rank(self, index: int, sent: Fingerprint, raw: Request) -> tuple[bool, int, bool, bool, bool, bool, int]:
         owner = self.exchanges[index].test
         known = self.prints[index]
         return (
+            not self.exchanges[index].after,
             0 if owner == self.owner else 1 if not owner else 2,
             known.exact != sent.exact,
             self._other_bytes(index, raw),
@@ -176,14 +198,14 @@ class Player:
             return False
         return recorded.raw is not None and sent.raw is not None and recorded.raw != sent.raw
 
-    def _by_wildcards(self, request: Request, raw: Request) -> tuple[int, list[tuple[str, str]]] | None:
+    def _by_wildcards(self, request: Request, raw: Request, again: bool) -> tuple[int, list[tuple[str, str]]] | None:
         """On a miss by hash: recorded placeholders match whatever text stands in their place."""
         best: tuple[tuple[int, bool, bool, int], list[tuple[str, str]]] | None = None
         redacted_here = request.body is not raw.body or request.url != raw.url
         for index, exchange in enumerate(self.exchanges):
             if (
-                (index in self.played and not self.repeats)
-                or exchange.after
+                (index in self.played and not again)
+                or exchange.after not in self._after
                 or not (redacted_here or self.prints[index].placeholders)  # the hash was right
                 or not self._agreed(index, request)
             ):

@@ -73,6 +73,19 @@ def miss(scene: Scene, sent: Request, refusal: Refuse, warned: Sequence[Finding]
     )
 
 
+def diverged(scene: Scene, sent: Request, refusal: Refuse) -> str:
+    """What is said of a request after a fault that nothing answers."""
+    return errors.diverged(
+        what=_name(scene, sent, None),
+        line=_line(sent),
+        cassette=scene.file,
+        nearest=_nearest(scene, refusal),
+        played=refusal.played,
+        differences=_differences(scene, sent, refusal),
+        record=scene.rerecord.replace("rewrite", "new_episodes"),
+    )
+
+
 def invalid(
     scene: Scene, sent: Request, broken: Sequence[Finding], refusal: Refuse | None = None, accepted: str = ""
 ) -> str:

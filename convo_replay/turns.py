@@ -62,6 +62,11 @@ class Turn:
         return sum((_reply(attempt).usage for attempt in self.attempts[:-1]), self.response.usage)
 
     @property
+    def waits(self) -> tuple[float, ...]:
+        """Seconds that were asked to be waited after each of the attempts (`Exchange.waits`)."""
+        return tuple([seconds for attempt in self.attempts for seconds in attempt.waits])
+
+    @property
     def model(self) -> str:
         """As requested; where the URL names the model instead, as answered."""
         return wire.string(wire.mapping(self.request.json).get("model")) or self.response.model

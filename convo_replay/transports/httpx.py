@@ -268,10 +268,11 @@ class Transport(_Wrapped):
         with ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
-            return self._play(decision.exchange, conversation)
+            return self._play(decision, conversation)
         return self._record(decision, request, send, has_body)
 
-    def _play(self, exchange: Exchange, conversation: Conversation) -> Any:
+    def _play(self, decision: Play, conversation: Conversation) -> Any:
+        exchange = decision.exchange
         played = Played(exchange, self.library.module, self.library.core, conversation)
         if exchange.head is None:
             for _ in played.chunks():
@@ -316,10 +317,11 @@ class AsyncTransport(_Wrapped):
         with ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
-            return await self._play(decision.exchange, conversation)
+            return await self._play(decision, conversation)
         return await self._record(decision, request, send, has_body)
 
-    async def _play(self, exchange: Exchange, conversation: Conversation) -> Any:
+    async def _play(self, decision: Play, conversation: Conversation) -> Any:
+        exchange = decision.exchange
         played = Played(exchange, self.library.module, self.library.core, conversation)
         if exchange.head is None:
             async for _ in played.async_chunks():

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Outcome = Literal["recovered", "raised", "crashed", "diverged", "silent", "handled", "not-fired"]
 """design.md §5. `handled` is what `silent` is called where it was declared."""
 Expected = Literal["", "recovered", "raised", "handled"]
+Ended = Literal["read", "raised", "left"]
+"""How an answer ended for the client: read to its end, our transport raised, closed before the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Attempt:
     delivered: int = 0
     """Bytes of the body that the client took."""
     state: Literal["open", "read", "raised", "left", "diverged"] = "open"
-    """`read`: to the end of the body. `raised`: our transport raised. `left`: closed before the end."""
+    """See `Ended`."""
     raised: BaseException | None = None
     """What the transport raised in place of (the rest of) the answer."""
     waits: list[Wait] = field(default_factory=list)

@@ -1,0 +1,156 @@
+"""A conversation whose answers are broken on purpose: what hits which request, what came of it, and the verdict.
+
+Between the conversation, which answers requests, the faults, which know steps alone, and the verdict, which
+knows nothing but what is noted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from convo_replay.exchange import Exchange, Request
+from convo_replay.faults import specs
+from convo_replay.faults.running import Faults
+from convo_replay.verdict.evidence import Attempt, Expected, Run, Wait
+
+if TYPE_CHECKING:
+    from convo_replay.faults.specs import Plan
+    from convo_replay.validation.findings import Finding
+    from convo_replay.verdict.judging import Verdict
+
+MOST_ATTEMPTS = 1_000
+"""Of one turn; a client that makes more does not come to an end."""
+
+
+class Breaking:
+    """The faults of one conversation. Callers hold the conversation's lock.
+
+    Args:
+        plan: as given; `None` where faults are injected later on.
+        exchanges: the cassette's.
+        expected: what the test declares to be the outcome.
+        ignore: rules that say nothing.
+    """
+
+    def __init__(
+        self, plan: Plan | None, exchanges: Sequence[Exchange], owner: str, expected: Expected, ignore: Sequence[str]
+    ) -> None:
+        self._faults = Faults(plan, exchanges, owner)
+        self._by_slot: dict[int, Attempt] = {}
+        self._expected: Expected = expected
+        self._ignore = ignore
+        self.verdict: Verdict | None = None
+        """The final one, once the test is over."""
+
+    @property
+    def run(self) -> Run:
+        """What has happened so far."""
+        return self._faults.run
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a fault has hit something: what nothing answers from now on has diverged."""
+        return bool(self.run.fired)
+
+    @property
+    def name(self) -> str:
+        """The faults, as branches are recorded `after` them."""
+        return self._faults.name
+
+    def branches(self, exchanges: Sequence[Exchange]) -> set[str]:
+        """What `Exchange.after` says of the branches that belong to this run."""
+        said = {exchange.after for exchange in exchanges if exchange.after}
+        return {after for after in said if self._faults.same(after)}
+
+    def inject(self, spec: Any) -> None:
+        """Breaks the next request, or those that the spec names.
+
+        Raises:
+            ValueError: it is no spec, stands for several runs, or fits nothing that was recorded.
+        """
+        plans = specs.parse(spec)
+        if len(plans) != 1:
+            raise ValueError(f"inject: expected one run of faults, got {' '.join(map(str, plans))}; join them with `+`")
+        self._faults.inject(plans[0])
+
+    def expect(self, outcome: Expected) -> None:
+        """The test declares what comes of its faults."""
+        self._expected = outcome
+
+    # --- requests ----------------------------------------------------------------------------------
+
+    def meet(self, request: Request, raw: Request, exchange: Exchange, slot: int, *, again: bool) -> Attempt:
+        """What answers a request that `exchange` was recorded for.
+
+        Raises:
+            ValueError: an injected fault does not fit.
+        """
+        attempt = self._faults.meet(request, raw, exchange, slot, again=again)
+        return self._began(attempt)
+
+    def diverge(self, request: Request, raw: Request, nearest: Exchange | None, slot: int) -> Attempt:
+        """Nothing answers a request."""
+        return self._began(self._faults.diverge(request, raw, nearest, slot))
+
+    def live(self, request: Request, raw: Request, slot: int) -> Attempt:
+        """Nothing answers a request, and it goes to the network: a branch."""
+        attempt = self._began(self._faults.diverge(request, raw, None, slot))
+        attempt.state, attempt.live = "open", True
+        return attempt
+
+    def is_live(self, slot: int) -> bool:
+        """Whether the request at this place went to the network."""
+        attempt = self._by_slot.get(slot)
+        return attempt is not None and attempt.live
+
+    def _began(self, attempt: Attempt) -> Attempt:
+        from convo_replay import waiting
+
+        attempt.began = waiting.now()
+        self._by_slot[attempt.slot] = attempt
+        return attempt
+
+    def is_storm(self, attempt: Attempt) -> bool:
+        """Whether the client asks on and on; notes it."""
+        if attempt.number >= MOST_ATTEMPTS:
+            self.run.stopped = "retry-storm"
+        return bool(self.run.stopped)
+
+    def broken(self, slot: int, findings: Sequence[Finding]) -> None:
+        """Rules of the API that a request breaks."""
+        if slot in self._by_slot:
+            self._by_slot[slot].broken = tuple(findings)
+
+    def recorded(self, slot: int, exchange: Exchange) -> Exchange:
+        """A branch has been answered; gives it with the faults after which it came."""
+        made = replace(exchange, after=self.name)
+        attempt = self._by_slot.get(slot)
+        if attempt is not None:
+            attempt.exchange, attempt.delivered, attempt.state = made, len(made.body), "read"
+        return made
+
+    def waited(self, slot: int, wait: Wait, *, more: bool) -> None:
+        """A wait was asked for; `more`: and there may be more of them."""
+        if slot in self._by_slot:
+            self._by_slot[slot].waits.append(wait)
+        if not more:
+            self.run.stopped = "retry-storm"
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    def judge(self, raised: BaseException | None, *, final: bool) -> Verdict | None:
+        """The verdict: so far, or the final one; `None` where nothing was to be broken."""
+        from convo_replay.verdict.judging import judge
+
+        if self.verdict is not None:
+            return self.verdict
+        if final:
+            self._faults.settle()
+        if not self.run.plan.specs:
+            return None
+        made = judge(self.run, raised=raised, expected=self._expected, ignore=self._ignore)
+        if final:
+            self.verdict = made
+        return made
