@@ -137,7 +137,7 @@ def _question(exchange: Exchange, provider: Provider) -> Hashable:
 def _continues(turn: Turn, exchange: Exchange) -> bool:
     """Whether the exchange repeats the turn's last attempt, which failed."""
     before = turn.exchange
-    if _overlap(before, exchange) or turn.request.json != exchange.request.json:
+    if overlap(before, exchange) or turn.request.json != exchange.request.json:
         return False
     redirected = before.status is not None and 300 <= before.status < 400
     return redirected or wire.address(before.request)[1] == wire.address(exchange.request)[1]
@@ -159,7 +159,7 @@ def failed(turn: Turn) -> bool:
     return not reply.complete and (exchange.end.kind != "complete" or not reply.stop_reason)
 
 
-def _overlap(before: Exchange, after: Exchange) -> bool:
+def overlap(before: Exchange, after: Exchange) -> bool:
     """Whether the earlier one was surely still under way when the later one began."""
     began, begins = _moment(before), _moment(after)
     if began is None or begins is None:
