@@ -33,10 +33,11 @@ BUILT_IN = {
 class Provider(Protocol):
     """One wire format. Every method takes a request or exchange as it was sent, or redacted, and raises nothing.
 
-    Two attributes are optional, and read where turns are validated. `format`: `anthropic` or `openai_chat`, whose
-    rules a request and its answer must keep (a subclass of a built-in provider has its format); without one nothing
-    is validated. `severities`: by the name of a rule of answers (`stream-unterminated`), how severe it is behind
-    this gateway: `error`, `warn`, `info`.
+    Three attributes are optional. `format`: `anthropic` or `openai_chat`, whose rules a request and its answer must
+    keep (a subclass of a built-in provider has its format); without one nothing is validated, and faults that change
+    events or tool calls do not fit. `severities`: by the name of a rule of answers (`stream-unterminated`), how severe
+    it is behind this gateway: `error`, `warn`, `info`. `error_headers`: a method, `status -> headers` by name, that
+    says which headers come with an error: request ids, rate limits.
 
     One of another package that raises all the same fails the request with its name, where it is asked about
     a request; an answer or an event that it cannot read counts as one without an end, so that no recording is lost.

@@ -56,6 +56,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     504: ("timeout_error", "Request timed out"),
     529: ("overloaded_error", "Overloaded"),
 }
+_LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
 class _Block:
@@ -176,6 +177,16 @@ class Anthropic:
         status: {"type": "error", "error": {"type": kind, "message": text}, "request_id": None}
         for status, (kind, text) in _ERRORS.items()
     }
+
+    def error_headers(self, status: int) -> Mapping[str, str]:
+        """What comes with an error beside its body (protocol.md §4.3); how long to wait is no matter of it."""
+        headers = {"request-id": "req_011CFau1t0000000000000000"}
+        if status == 429:
+            for limit in _LIMITS:
+                headers[f"anthropic-ratelimit-{limit}-limit"] = "50" if limit == "requests" else "30000"
+                headers[f"anthropic-ratelimit-{limit}-remaining"] = "0"
+                headers[f"anthropic-ratelimit-{limit}-reset"] = "2026-11-22T10:00:00Z"
+        return headers
 
     def claims(self, request: Request) -> bool:
         host, path = wire.address(request)

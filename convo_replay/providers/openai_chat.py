@@ -141,6 +141,16 @@ class OpenAIChat:
         for status, (kind, code, text) in _ERRORS.items()
     }
 
+    def error_headers(self, status: int) -> Mapping[str, str]:
+        """What comes with an error beside its body (protocol.md §4.3); how long to wait is no matter of it."""
+        headers = {"x-request-id": "req_fau1t000000000000000000000000", "openai-version": "2020-10-01"}
+        if status == 429:
+            for limit, most in (("requests", "500"), ("tokens", "30000")):
+                headers[f"x-ratelimit-limit-{limit}"] = most
+                headers[f"x-ratelimit-remaining-{limit}"] = "0"
+                headers[f"x-ratelimit-reset-{limit}"] = "6s"
+        return headers
+
     def claims(self, request: Request) -> bool:
         host, path = wire.address(request)
         if path.endswith("/oauth/token"):

@@ -1,0 +1,38 @@
+"""A page in place of the answer, with status 200."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convo_replay.exchange import Exchange, Steps
+from convo_replay.faults import outcomes, pieces, provider_errors
+from convo_replay.faults.fault import Fault, key
+
+_PAGE = (
+    b'<!DOCTYPE html>\n<html lang="en-US">\n<head><title>Just a moment...</title>'
+    b'<meta name="robots" content="noindex,nofollow"></head>\n'
+    b"<body><h1>Checking if the site connection is secure</h1></body>\n</html>\n"
+)
+
+
+@dataclass(frozen=True)
+class Html(Fault):
+    """`html`: what a proxy shows a browser that it does not trust."""
+
+    type: str = key("text/html", choices=("text/html", "application/json"), help="what the page is labelled as")
+
+    name = "html"
+    kind = "body"
+    summary = "200 with an HTML page"
+    whole = True
+    outcomes: ClassVar = outcomes.calls(
+        create="result: a str, the page",
+        raw="silent: no events",
+        stream=outcomes.ASSERTION,
+    )
+    source: ClassVar[str] = "rows 14, 15, 39"
+
+    def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
+        label = provider_errors.PAGE_TYPE if self.type == "text/html" else self.type
+        return pieces.answer(200, label, _PAGE, provider_errors.PAGE_HEADERS)

@@ -1,0 +1,40 @@
+"""The server sends the client elsewhere: to itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from convo_replay.exchange import Exchange, Steps
+from convo_replay.faults import outcomes, pieces
+from convo_replay.faults.fault import Fault, word
+
+_CODES = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class Redirect(Fault):
+    """`redirect`: one hop to the same URL, which answers then; `redirectx*`: a loop.
+
+    302 and 303 make a GET of the POST that follows, which is another request than was recorded.
+    """
+
+    code: int = word(307, help="the status: 301, 302, 303, 307 or 308")
+
+    name = "redirect"
+    kind = "status"
+    summary = "a redirect to the same URL; redirectx* never ends"
+    whole = True
+    outcomes: ClassVar = outcomes.every(f"normal; redirectx*: {outcomes.CONNECTION} ← httpx2.TooManyRedirects")
+    source: ClassVar[str] = "row 9, §4.1"
+
+    def __post_init__(self) -> None:
+        if self.code not in _CODES:
+            raise ValueError(f"redirect: code is {self.code}, expected one of {', '.join(map(str, _CODES))}")
+
+    @classmethod
+    def samples(cls) -> tuple[Redirect, ...]:
+        return (cls(),)
+
+    def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
+        return pieces.answer(self.code, "", b"", (("location", exchange.request.url),))
