@@ -1,0 +1,360 @@
+"""The same client against a real socket and in-process, fault by fault: what an application sees must be the same.
+
+`python tests/live/fidelity.py PORTS SPECS` (both JSON; the ports of `faulty_server.py`) runs every spec for each
+installed SDK, sync and async, and each of the calls of `fidelity_clients.py`, and prints one line of JSON per cell.
+
+The reference is recorded here and now: the broken answer is computed once from the spec and the recorded exchange
+and given to the server, which breaks a real connection. Waits between retries are 0 on that side (the SDK's own
+`_calculate_retry_timeout` is replaced on each client), a silent server is given up after 0.25 s, and cells run side
+by side. In-process they run one after the other, as a test would, with nothing replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import faulthandler
+import gc
+import http
+import itertools
+import json
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+
+import anthropic  # noqa: E402
+import openai  # noqa: E402
+
+import convo_replay  # noqa: E402
+from convo_replay import ConvoFailure, cassette  # noqa: E402
+from convo_replay.exchange import Chunk, End, Exchange, Head, Steps  # noqa: E402
+from convo_replay.faults import specs  # noqa: E402
+from convo_replay.faults.expansion import due, expand  # noqa: E402
+from convo_replay.faults.positions import apply, events  # noqa: E402
+from convo_replay.faults.specs import Plan  # noqa: E402
+from faulty_server import Admin, Answer  # noqa: E402
+from live.fidelity_clients import BRIEF, CALLS, MODELS, MODES, PATIENCE, Route, Seen, call, call_async  # noqa: E402
+
+VERSIONS = {"anthropic": anthropic.__version__, "openai": openai.__version__}
+THREADS = 12
+TASKS = 24
+MOST = 6
+"""Attempts for which a script holds an answer of its own; no client makes more but in a loop of redirects."""
+MOST_HOPS = 3 * 21
+
+
+# what the model answered
+
+
+def as_events(events: Sequence[dict[str, Any]], *, named: bool) -> list[bytes]:
+    texts = [json.dumps(event, separators=(",", ":")) for event in events]
+    return [
+        (f"event: {event['type']}\n" if named else "").encode() + f"data: {text}\n\n".encode()
+        for event, text in zip(events, texts, strict=True)
+    ]
+
+
+def anthropic_message(content: list[dict[str, Any]], stop: str | None, tokens: int) -> dict[str, Any]:
+    return {"id": "msg_01Fidelity", "type": "message", "role": "assistant", "model": MODELS["anthropic"],
+            "content": content, "stop_reason": stop, "stop_sequence": None,
+            "usage": {"input_tokens": 25, "output_tokens": tokens}}  # fmt: skip
+
+
+def anthropic_answers() -> tuple[bytes, list[bytes]]:
+    tool = {"type": "tool_use", "id": "toolu_01Fidelity", "name": "get_weather"}
+    whole = anthropic_message([{"type": "text", "text": "I'll look it up. ☀️"}, {**tool, "input": {"city": "Paris"}}],
+                              "tool_use", 41)  # fmt: skip
+
+    def delta(index: int, kind: str, key: str, text: str) -> dict[str, Any]:
+        return {"type": "content_block_delta", "index": index, "delta": {"type": kind, key: text}}
+
+    stream = [
+        {"type": "message_start", "message": anthropic_message([], None, 1)},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "ping"},
+        *[delta(0, "text_delta", "text", text) for text in ("I'll ", "look it ", "up. ", "☀️")],
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": {**tool, "input": {}}},
+        *[delta(1, "input_json_delta", "partial_json", text) for text in ("", '{"city": ', '"Paris"}')],
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use", "stop_sequence": None},
+         "usage": {"output_tokens": 41}},
+        {"type": "message_stop"},
+    ]  # fmt: skip
+    return json.dumps(whole).encode(), as_events(stream, named=True)
+
+
+def openai_answers() -> tuple[bytes, list[bytes]]:
+    about = {"id": "chatcmpl-Fidelity", "created": 1790000000, "model": MODELS["openai"]}
+    function = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+    tool = {"id": "call_Fidelity", "type": "function", "function": function}
+    message = {"role": "assistant", "content": "I'll look it up. ☀️", "tool_calls": [tool], "refusal": None}
+    usage = {"prompt_tokens": 25, "completion_tokens": 41, "total_tokens": 66}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls", "logprobs": None}
+    whole = {**about, "object": "chat.completion", "usage": usage, "choices": [choice]}
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return {**about, "object": "chat.completion.chunk", "choices": [choice]}
+
+    stream = [
+        chunk({"role": "assistant", "content": ""}),
+        *[chunk({"content": text}) for text in ("I'll ", "look it ", "up. ", "☀️")],
+        chunk({"tool_calls": [{"index": 0, **tool, "function": {"name": "get_weather", "arguments": ""}}]}),
+        *[chunk({"tool_calls": [{"index": 0, "function": {"arguments": text}}]}) for text in ('{"city": ', '"Paris"}')],
+        chunk({}, "tool_calls"),
+    ]
+    return json.dumps(whole).encode(), [*as_events(stream, named=False), b"data: [DONE]\n\n"]
+
+
+def recorded_answer(sdk: str, name: str) -> Answer:
+    whole, stream = {"anthropic": anthropic_answers, "openai": openai_answers}[sdk]()
+    kind = "application/json" if name == "create" else "text/event-stream; charset=utf-8"
+    header = "request-id" if sdk == "anthropic" else "x-request-id"
+    head = Head(200, (("content-type", kind), (header, "req_011Fidelity")))
+    chunks = [whole] if name == "create" else stream
+    return as_data((head, *[Chunk(0.0, data) for data in chunks], End()))
+
+
+def as_data(steps: Steps, key: str = "") -> Answer:
+    """Steps as the server reads them; addresses of this server lead back to the script of `key`."""
+    found: Answer = []
+    for step in steps:
+        if isinstance(step, Head):
+            reason = step.reason or (http.HTTPStatus(step.status).phrase if step.status in _PHRASES else "")
+            headers = [(name, value.replace("/played/", f"/{key}/")) for name, value in step.headers]
+            found.append({"head": {"status": step.status, "reason": reason, "headers": headers}})
+        elif isinstance(step, Chunk):
+            found.append({"chunk": base64.b64encode(step.data).decode()})
+        else:
+            found.append({"end": {"kind": step.kind, "phase": step.phase, "detail": step.detail}})
+    return found
+
+
+_PHRASES = {int(status) for status in http.HTTPStatus}
+
+
+# cells
+
+
+@dataclass
+class Cell:
+    """A spec for one SDK and call: what it makes of each attempt. One for sync and async."""
+
+    spec: str
+    sdk: str
+    name: str
+    why_not: str = ""
+    plan: Plan | None = None
+    attempts: list[Steps] = field(default_factory=list)
+    here: list[bool] = field(default_factory=list)
+    """Which of its requests reach the server."""
+    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    """By side (`socket`, `played`) and mode."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """Requests that the server saw, by mode."""
+
+    @property
+    def ends(self) -> list[End]:
+        return [steps[-1] for steps in self.attempts if isinstance(steps[-1], End)]
+
+    @property
+    def long(self) -> bool:
+        return any((end.kind, end.phase) == ("timeout", "write") for end in self.ends)
+
+    @property
+    def timeout(self) -> float:
+        return BRIEF if any(end.kind == "timeout" for end in self.ends) else PATIENCE
+
+
+class Cassettes:
+    """One cassette for each SDK and call, recorded from the server."""
+
+    def __init__(self, admin: Admin, directory: Path) -> None:
+        self._admin = admin
+        self._directory = directory
+        self._found: dict[tuple[str, str, bool], tuple[Path, list[Exchange]]] = {}
+
+    def of(self, sdk: str, name: str, long: bool) -> tuple[Path, list[Exchange]]:
+        known = self._found.get((sdk, name, long))
+        if known is None:
+            path = self._directory / f"{sdk}-{name}{'-long' * long}.yaml"
+            self._admin.ask("script", scripts={"played": [recorded_answer(sdk, name)]})
+            with convo_replay.use_cassette(path, record="once"):
+                seen = call(sdk, name, Route(f"http://127.0.0.1:{self._admin.ports['data']}/played", small=long))
+            assert not seen.error, seen
+            known = self._found[sdk, name, long] = path, list(cassette.load(path).exchanges)
+        return known
+
+
+def cells(wanted: Sequence[str], cassettes: Cassettes) -> Iterator[Cell]:
+    for template, sdk, name in itertools.product(wanted, MODELS, CALLS):
+        _, exchanges = cassettes.of(sdk, name, False)
+        body = exchanges[0].body
+        text = template.format(n=events(exchanges[0]), mid=len(body) // 2 + 3)
+        try:
+            (run,) = expand(specs.parse(text), exchanges)
+        except ValueError as no_fit:
+            yield Cell(template, sdk, name, why_not=str(no_fit))
+            continue
+        plan = run.plan
+        turn = plan.specs[0].where.turn
+        assert isinstance(turn, int)
+        answers: list[Steps] = []
+        while len(answers) < MOST and (places := due(plan, turn, len(answers))):
+            answers.append(apply([plan.specs[place] for place in places], exchanges[turn]))
+        if len(answers) < MOST:
+            answers.append(apply([], exchanges[turn]))
+        yield Cell(template, sdk, name, plan=plan, attempts=answers)
+
+
+# on a socket
+
+
+def route(cell: Cell, key: str, ports: dict[str, int]) -> tuple[Route, list[Answer]]:
+    """Where its requests go, and what the server answers to those that reach it."""
+    address, silent = [f"http://127.0.0.1:{ports['data']}/{each}" for each in (key, "silent")]
+
+    def elsewhere(steps: Steps) -> str | None:
+        end = steps[-1]
+        assert isinstance(end, End)
+        place = {
+            ("refused", ""): f"http://127.0.0.1:{ports['refused']}",
+            ("dns", ""): "http://nobody.invalid",
+            ("timeout", "connect"): f"http://127.0.0.1:{ports['full']}",
+            ("timeout", "write"): f"http://127.0.0.1:{ports['deaf']}",
+            ("tls", ""): f"https://localhost:{ports['plain' if end.detail == 'not-tls' else 'tls']}",
+        }
+        return None if len(steps) > 1 else place.get((end.kind, end.phase if end.kind == "timeout" else ""))
+
+    ends = [steps[-1] if len(steps) == 1 else None for steps in cell.attempts]
+    full = [isinstance(end, End) and (end.kind, end.phase) == ("timeout", "pool") for end in ends]
+    first = [elsewhere(steps) for steps in cell.attempts]
+    cell.here = [not away and not none_free for away, none_free in zip(first, full, strict=True)]
+    script = [as_data(steps, key) for steps, here in zip(cell.attempts, cell.here, strict=True) if here]
+    if len(cell.attempts) == MOST:
+        first += [first[-1]] * MOST_HOPS
+        cell.here += [cell.here[-1]] * MOST_HOPS
+    occupied = 0 if not any(full) else full.index(False) if False in full else MOST
+    way = Route(address, first, cell.timeout, real=True, occupied=occupied, holder=silent, small=cell.long)
+    return way, script or [as_data((End("reset"),))]
+
+
+def on_sockets(cells: Sequence[Cell], admin: Admin, offset: int) -> None:
+    """Runs all of them, many at a time, and asks the server what it saw."""
+    jobs: list[tuple[Cell, str, str, Route]] = []
+    scripts: dict[str, list[Answer]] = {"silent": [as_data((Head(200), End("timeout", phase="read")))]}
+    for cell, mode in itertools.product(cells, MODES):
+        key = f"k{offset + len(jobs)}"
+        way, scripts[key] = route(cell, key, admin.ports)
+        jobs.append((cell, mode, key, way))
+    admin.ask("script", scripts=scripts)
+    # Those that wait for a silence first: the others fill the time.
+    jobs.sort(key=lambda job: job[3].timeout)
+
+    def one(job: tuple[Cell, str, str, Route]) -> None:
+        cell, mode, _, way = job
+        cell.seen["socket", mode] = call(cell.sdk, cell.name, way)
+
+    async def asynchronous() -> None:
+        free = asyncio.Semaphore(TASKS)
+
+        async def one(cell: Cell, mode: str, way: Route) -> None:
+            async with free:
+                cell.seen["socket", mode] = await call_async(cell.sdk, cell.name, way)
+
+        await asyncio.gather(*[one(cell, mode, way) for cell, mode, _, way in jobs if mode == "async"])
+
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        running = pool.submit(asyncio.run, asynchronous())
+        list(pool.map(one, [job for job in jobs if job[1] == "sync"]))
+        running.result()
+    counts = admin.ask("counts")["requests"]
+    for cell, mode, key, _ in jobs:
+        cell.counted[mode] = counts.get(key, 0)
+
+
+# in-process
+
+
+def in_process(cells: Sequence[Cell], cassettes: Cassettes, ports: dict[str, int]) -> None:
+    """Runs all of them, one after the other, each cassette opened once."""
+    order = sorted(cells, key=lambda cell: (cell.sdk, cell.name, cell.long))
+    for (sdk, name, long), group in itertools.groupby(order, key=lambda cell: (cell.sdk, cell.name, cell.long)):
+        with convo_replay.use_cassette(cassettes.of(sdk, name, long)[0]) as convo:
+            for cell, mode in itertools.product(list(group), MODES):
+                cell.seen["played", mode] = played(cell, mode, convo, ports)
+
+
+def played(cell: Cell, mode: str, convo: Any, ports: dict[str, int]) -> Seen:
+    scheme = "https" if any(end.kind == "tls" for end in cell.ends) else "http"
+    occupied = int(any((end.kind, end.phase) == ("timeout", "pool") for end in cell.ends))
+    base = f"{scheme}://127.0.0.1:{ports['refused']}/played"
+    way = Route(base, (), cell.timeout, occupied=occupied, small=cell.long)
+    seen = Seen()
+    with contextlib.suppress(ConvoFailure), convo.replay(faults=cell.plan):  # what the verdict says is tested elsewhere
+        seen = call(cell.sdk, cell.name, way) if mode == "sync" else asyncio.run(call_async(cell.sdk, cell.name, way))
+    return seen
+
+
+# what is said of it
+
+
+def told(cell: Cell, mode: str) -> dict[str, Any]:
+    """A cell as data: both sides in short, and in full where they differ."""
+    said: dict[str, Any] = {"spec": cell.spec, "sdk": cell.sdk, "version": VERSIONS[cell.sdk], "call": cell.name,
+                            "mode": mode}  # fmt: skip
+    if cell.why_not:
+        return {**said, "n/a": cell.why_not}
+    sides = {side: cell.seen[side, mode] for side in ("socket", "played") if (side, mode) in cell.seen}
+    for side, seen in sides.items():
+        said[side] = {"error": seen.error, "events": len(seen.events), "final": seen.final is not None,
+                      "requests": seen.requests}  # fmt: skip
+    said["socket"]["reached"] = sum(cell.here[: sides["socket"].requests])
+    said["socket"]["counted"] = cell.counted[mode]
+    if len(sides) == 2:
+        one, other = sides["socket"], sides["played"]
+        pairs = {
+            "outer": (one.outer, other.outer), "chain": (one.error[1:], other.error[1:]),
+            "attributes": (one.attributes, other.attributes), "events": (one.events, other.events),
+            "final": (one.final, other.final), "requests": (one.requests, other.requests),
+        }  # fmt: skip
+        said["differs"] = {what: pair for what, pair in pairs.items() if pair[0] != pair[1]}
+    return said
+
+
+def main(ports: dict[str, int], wanted: Sequence[str], offset: int = 0, sides: str = "both") -> None:
+    warnings.simplefilter("ignore")
+    faulthandler.dump_traceback_later(150, exit=True)
+    gc.freeze()
+    admin = Admin(ports)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as directory:
+        cassettes = Cassettes(admin, Path(directory))
+        made = list(cells(wanted, cassettes))
+        running = [cell for cell in made if not cell.why_not]
+        on_sockets(running, admin, offset)
+        half = time.perf_counter()
+        if sides == "both":
+            in_process(running, cassettes, ports)
+        print(f"sockets {half - started:.1f} s, in-process {time.perf_counter() - half:.1f} s", file=sys.stderr)
+    for cell, mode in itertools.product(made, MODES):
+        print(json.dumps(told(cell, mode)))
+    admin.close()
+
+
+if __name__ == "__main__":
+    main(
+        json.loads(sys.argv[1]),
+        json.loads(sys.argv[2]),
+        *[int(each) if each.isdigit() else each for each in sys.argv[3:]],
+    )  # type: ignore[arg-type]
