@@ -8,7 +8,7 @@ everything as the second half.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from convo_replay.exchange import Exchange, Steps
@@ -85,6 +85,24 @@ class Fault:
         from convo_replay.faults.specs import Spec, Where
 
         return Spec(self, Where.of(position, turn), model, times)
+
+    def __str__(self) -> str:
+        from convo_replay.faults.specs import written
+
+        return written(self)
+
+    @classmethod
+    def samples(cls) -> tuple[Fault, ...]:
+        """Instances worth a run of their own, the simplest first: one for each choice of its settings.
+
+        A fault with a setting that has neither choices nor a default says itself which ones.
+        """
+        choices = {one.name: one.metadata["choices"] for one in fields(cls) if one.metadata.get("choices")}
+        needed = [one.name for one in fields(cls) if one.default is MISSING]
+        made = [cls(**{name: choices[name][0] for name in needed})]
+        for name, words in choices.items():
+            made += [replace(made[0], **{name: word}) for word in words]
+        return tuple(dict.fromkeys(made))
 
     def settings(self) -> list[tuple[str, Any, bool]]:
         """The settings that differ from their default, words first: name, value, whether it is a word."""
