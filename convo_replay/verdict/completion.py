@@ -1,0 +1,209 @@
+"""Whether a client got the answer it asked for: what was delivered, against what was recorded."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from convo_replay.exchange import Chunk, End, Exchange, Head
+from convo_replay.providers import Reply, find, wire
+from convo_replay.verdict.evidence import Attempt
+
+How = Literal["same", "unseen", "no"]
+"""`same`: it builds the recorded answer. `unseen`: another one, and nothing in it shows that. `no`: neither."""
+Broken = Literal["", "failed", "error", "cut", "malformed"]
+"""What a client got in place of the answer: no answer (a status, no connection), an error in the answer, the
+beginning of it, or something that is not what the protocol allows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    """What a client had of one attempt."""
+
+    attempt: Attempt
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """The answer as far as the client took it, its content-encoding removed."""
+        played = self.attempt.exchange
+        assert played is not None
+        body = self.body
+        whole = self.attempt.state == "read" or (self.attempt.state == "open" and self.took_all)
+        end = End("complete" if whole else "cancelled" if self.attempt.state != "raised" else _end(played))
+        chunk = () if body is None else (Chunk(0.0, body),)
+        head = () if played.head is None else (_plain(played.head),)
+        return replace(played, steps=(*head, *chunk, end))
+
+    @cached_property
+    def body(self) -> bytes | None:
+        """What the client had, decoded; `None` where it cannot be."""
+        played = self.attempt.exchange
+        assert played is not None
+        return _decoded(played, played.body[: self.attempt.delivered])
+
+    @property
+    def took_all(self) -> bool:
+        """Whether the client had every byte that came."""
+        played = self.attempt.exchange
+        return played is not None and self.attempt.delivered >= len(played.body)
+
+    @cached_property
+    def reply(self) -> Reply:
+        """What the client could build of it."""
+        return _reply(self.exchange)
+
+    @cached_property
+    def recorded(self) -> Reply:
+        """What was recorded in its place."""
+        return _reply(self.attempt.recorded) if self.attempt.recorded is not None else Reply()
+
+    @cached_property
+    def streamed(self) -> bool:
+        """Whether the answer is a stream: asked for, or recorded."""
+        recorded = self.attempt.recorded
+        return (recorded is not None and recorded.is_stream) or wire.mapping(self.attempt.request.json).get(
+            "stream"
+        ) is True
+
+    @cached_property
+    def how(self) -> How:
+        """Whether the attempt was answered."""
+        attempt, played = self.attempt, self.attempt.exchange
+        if played is None or attempt.state in ("raised", "diverged") or played.head is None:
+            return "no"
+        recorded = attempt.recorded
+        if recorded is None or attempt.live:
+            return "same" if played.status is not None and played.status < 300 and self._is_whole() else "no"
+        if played.status != recorded.status:
+            return "no"
+        if self._left_before_anything_showed():
+            return "same"
+        if find(attempt.request) is None or not _generates(attempt):
+            return "same" if self.exchange.body == recorded.body else "no"
+        if self._builds_the_same():
+            return "same"
+        return "no" if self.damage or not self._is_whole() else "unseen"
+
+    @cached_property
+    def damage(self) -> tuple[str, ...]:
+        """What the grammar of the answer says against it and not against the recorded one; one sentence each."""
+        if self.attempt.recorded is None:
+            return ()
+        known = {rule for rule, _ in _errors(self.attempt.recorded)}
+        return tuple(said for rule, said in _errors(self.exchange) if rule not in known)
+
+    @cached_property
+    def broken(self) -> Broken:
+        """What came in place of the answer; empty where it was answered."""
+        played = self.attempt.exchange
+        if self.how != "no":
+            return ""
+        if played is None or played.head is None:
+            return "failed"
+        recorded = self.attempt.recorded
+        if played.status != (200 if recorded is None else recorded.status):
+            return "failed"
+        if self.body is None:
+            return "failed"
+        if self.reply.error is not None or self._has_error():
+            return "error"
+        if not self.streamed:
+            document = wire.parse(self.exchange.body)
+            return "malformed" if document is not None and self.attempt.state != "raised" else "failed"
+        if recorded is not None and recorded.body.startswith(self.exchange.body):
+            return "cut"
+        if self.attempt.state == "raised" and self.attempt.raised is not None and _end(played) != "complete":
+            return "cut"
+        rules = {rule for rule, _ in _errors(self.exchange)}
+        return "cut" if rules == {"stream-unterminated"} else "malformed"
+
+    def _has_error(self) -> bool:
+        return any(
+            rule in ("stream-error", "stream-error-unnamed", "response-error") for rule, _ in _all(self.exchange)
+        )
+
+    def _is_whole(self) -> bool:
+        reply = self.reply
+        return reply.error is None and bool(reply.complete or (self.streamed and reply.stop_reason))
+
+    def _builds_the_same(self) -> bool:
+        recorded = self.attempt.recorded
+        assert recorded is not None
+        if self.took_all and self.exchange.body == recorded.body:
+            return True
+        mine, theirs = self.reply, self.recorded
+        return (
+            mine.error == theirs.error
+            and mine.stop_reason == theirs.stop_reason
+            and (mine.complete or self.streamed or not theirs.complete)
+            and same_content(mine.content, theirs.content)
+            and bool(mine.content or mine.message)
+        )
+
+    def _left_before_anything_showed(self) -> bool:
+        """Whether the client closed a good answer by itself: it had what it wanted."""
+        attempt, played, recorded = self.attempt, self.attempt.exchange, self.attempt.recorded
+        if attempt.state != "left" or played is None or recorded is None or not self.streamed:
+            return False
+        waiting = self.took_all and _end(played) == "timeout"
+        return attempt.delivered > 0 and not waiting and recorded.body.startswith(self.exchange.body)
+
+
+def same_content(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> bool:
+    """Whether blocks say what the recorded ones say; fields that the recorded ones do not have are no matter."""
+    return len(mine) == len(theirs) and all(
+        all(key in block and block[key] == part for key, part in other.items())
+        for block, other in zip(mine, theirs, strict=True)
+    )
+
+
+def _reply(exchange: Exchange) -> Reply:
+    provider = find(exchange.request)
+    return provider.reply(exchange) if provider is not None else Reply()
+
+
+def _generates(attempt: Attempt) -> bool:
+    provider = find(attempt.request)
+    return provider is not None and provider.generates(attempt.request)
+
+
+def _end(exchange: Exchange) -> Any:
+    return exchange.end.kind
+
+
+def _errors(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    return ((rule, said) for rule, said, severity in _found(exchange) if severity == "error")
+
+
+def _found(exchange: Exchange) -> list[tuple[str, str, str]]:
+    from convo_replay.validation import responses
+    from convo_replay.validation.asked import Asked
+
+    format = getattr(find(exchange.request), "format", "")
+    if not format:
+        return []
+    found = responses.read(exchange, Asked(exchange.request, format, [])).findings
+    return [(one.rule, f"{one.path}: {one.message}", one.severity) for one in found]
+
+
+_ERRORS = ("stream-error", "stream-error-unnamed", "response-error")
+_WINDOWS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+def _decoded(exchange: Exchange, body: bytes) -> bytes | None:
+    """The body without its content-encoding, as far as a client gets with it; `None` where it raises instead."""
+    words = (exchange.header("content-encoding") or "").lower().split(",")
+    for word in reversed([word.strip() for word in words]):
+        if body and word in _WINDOWS:
+            try:
+                body = zlib.decompressobj(_WINDOWS[word]).decompress(body)
+            except zlib.error:
+                return None
+    return body
+
+
+def _plain(head: Head) -> Head:
+    return replace(head, headers=tuple([pair for pair in head.headers if pair[0] != "content-encoding"]))
