@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 Kind = Literal["connect", "head", "status", "body", "stream", "tools", "benign"]
 """What is broken: the way to the server, the wait for headers, the status, the body, a stream's events, a tool call;
 or nothing that a client may notice."""
-Positions = Literal["none", "events", "any"]
-"""`events`: wants a place between two events of a stream. `any`: or at a byte of the body."""
+Positions = Literal["none", "events", "any", "maybe"]
+"""`events`: wants a place between two events of a stream. `any`: or at a byte of the body. `maybe`: as `any`, and
+without one the fault chooses."""
 
 
 def word(default: Any = ..., *, choices: Sequence[str] = (), help: str = "") -> Any:
