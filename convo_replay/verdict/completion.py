@@ -121,9 +121,7 @@ class Delivered:
         return "cut" if rules == {"stream-unterminated"} else "malformed"
 
     def _has_error(self) -> bool:
-        return any(
-            rule in ("stream-error", "stream-error-unnamed", "response-error") for rule, _ in _all(self.exchange)
-        )
+        return any(rule in _ERRORS for rule, _, _ in _found(self.exchange))
 
     def _is_whole(self) -> bool:
         reply = self.reply
