@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convo_replay import waiting
 from convo_replay.transports import guard, httpx, tls, vcr
 from convo_replay.transports.patching import Patches
 
@@ -11,8 +12,13 @@ def _intercept(patches: Patches) -> None:
     vcr.install(patches, guard.install(patches, httpx.outside))
 
 
+def _spare(patches: Patches) -> None:
+    tls.install(patches)
+    waiting.install(patches)
+
+
 _always = Patches(_intercept)
-_replaying = Patches(tls.install)
+_replaying = Patches(_spare)
 
 
 def install(*, replays: bool) -> None:

@@ -111,6 +111,7 @@ class Patches:
         self._holders = 0
         self._done: list[_Patch] = []
         self._made: list[_Patch] = []
+        self._undone: list[Callable[[], None]] = []
 
     def put(self, target: Any, name: str, make_replacement: Callable[[Any], Any]) -> None:
         """Replace `target.name` by what `make_replacement(original)` returns.
@@ -138,11 +139,15 @@ class Patches:
         """
         _hook.watch(module_name, self, callback)
 
+    def when_undone(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` with the next `undo()`, after the attributes are back."""
+        self._undone.append(callback)
+
     def undo(self) -> None:
         """Restore what was there, in reverse order; what somebody patched over since is left to them.
 
         Raises:
-            Exception: an attribute could not be restored; all others were. Several such failures
+            Exception: an attribute could not be restored, or a callback failed; all others were. Several such failures
                 come as one `ExceptionGroup`.
         """
         with _lock:
@@ -151,6 +156,11 @@ class Patches:
             while self._done:
                 try:
                     self._done.pop().undo()
+                except Exception as error:
+                    failed.append(error)
+            while self._undone:
+                try:
+                    self._undone.pop()()
                 except Exception as error:
                     failed.append(error)
         if len(failed) == 1:

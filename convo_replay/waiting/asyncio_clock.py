@@ -1,0 +1,135 @@
+"""The clock of an asyncio loop, which moves to each pending timer in turn while somebody's wait is skipped.
+
+The loop computes how long it may block for I/O and hands that to its selector. While waits are
+skipped the selector only looks whether something is ready; where nothing is, the loop's `time()`
+moves by what it would have blocked for, and the timer that is due next fires: the skipped wait, or a
+deadline around it, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from asyncio import base_events
+from time import monotonic
+from typing import Any
+
+from convo_replay.waiting import clocks
+from convo_replay.waiting.outside import Outside
+
+_sleep = asyncio.tasks.sleep
+_known: weakref.WeakSet[AsyncioClock] = weakref.WeakSet()
+
+
+class AsyncioClock:
+    """In place of a loop's `time`, as an attribute of that loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, selector: Any) -> None:
+        self.ahead = 0.0
+        self.waiters = 0
+        """Skipped waits that are under way."""
+        self._loop = loop
+        self._selector = selector
+        self._outside = Outside(loop)
+        self._hook: Any = None
+
+    def time(self) -> float:
+        return monotonic() + self.ahead
+
+    async def pause(self, seconds: float) -> None:
+        """Skips a wait; what else is due until then happens first."""
+        self.waiters += 1
+        if self.waiters == 1:
+            self._hook_in()
+        try:
+            await _sleep(seconds)
+        finally:
+            self.waiters -= 1
+            if not self.waiters:
+                self._unhook()
+
+    def rest(self) -> None:
+        """No cassette replays any more. A clock that was moved stays where it is: it must not run backwards."""
+        self.waiters = 0
+        self._unhook()
+        if (not self.ahead or self._loop.is_closed()) and clock_in(self._loop) is self:
+            del vars(self._loop)["time"]
+
+    def _hook_in(self) -> None:
+        if "select" not in vars(self._selector) and clocks.is_active():
+            self._hook = _Select(self)
+            self._selector.select = self._hook
+
+    def _unhook(self) -> None:
+        hook, self._hook = self._hook, None
+        if hook is not None and vars(self._selector).get("select") is hook:
+            del self._selector.select
+
+    def select(self, timeout: float | None) -> Any:
+        look = type(self._selector).select
+        ready = look(self._selector, 0)
+        if ready:
+            self._outside.heard(ready)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None or not self.waiters:
+            return look(self._selector, timeout)
+        patience = self._outside.patience(self._selector)
+        if patience:
+            return look(self._selector, min(patience, timeout))
+        clocks.advance(timeout, self)
+        return ready
+
+
+class _Select:
+    def __init__(self, clock: AsyncioClock) -> None:
+        self._clock = clock
+
+    def __call__(self, timeout: float | None = None) -> Any:
+        return self._clock.select(timeout)
+
+
+def clock_in(loop: asyncio.AbstractEventLoop) -> AsyncioClock | None:
+    """The clock that was put into a loop."""
+    clock = getattr(vars(loop).get("time"), "__self__", None)
+    return clock if isinstance(clock, AsyncioClock) else None
+
+
+def can_move(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop is asyncio's own, or close enough: uvloop reads its clock in C."""
+    if not isinstance(loop, base_events.BaseEventLoop):
+        return False
+    own = vars(loop).get("time")
+    if own is not None:
+        return clock_in(loop) is not None
+    return type(loop).time is base_events.BaseEventLoop.time and hasattr(getattr(loop, "_selector", None), "select")
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> AsyncioClock | None:
+    """The clock of a loop, put into it where it has none yet; `None` where it cannot be moved."""
+    clock = clock_in(loop)
+    if clock is None:
+        if not can_move(loop):
+            return None
+        clock = AsyncioClock(loop, loop._selector)  # type: ignore[attr-defined]
+        loop.time = clock.time  # type: ignore[method-assign]
+    _known.add(clock)
+    return clock
+
+
+def running() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread."""
+    return asyncio._get_running_loop()
+
+
+async def pause(seconds: float) -> None:
+    """Skips a wait on the running loop; where its clock cannot be moved, waits."""
+    clock = clock_of(asyncio.get_running_loop())
+    await (_sleep(seconds) if clock is None else clock.pause(seconds))
+
+
+def rest() -> None:
+    """Takes back what was put into loops."""
+    for clock in list(_known):
+        clock.rest()
+    _known.clear()

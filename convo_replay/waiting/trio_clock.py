@@ -1,0 +1,92 @@
+"""The clock of a trio run, which moves to each pending deadline in turn while somebody's wait is skipped."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from typing import Any
+
+import trio
+from trio._core import _run
+
+from convo_replay.waiting import clocks
+
+_known: weakref.WeakSet[TrioClock] = weakref.WeakSet()
+
+
+class TrioClock(trio.abc.Clock):
+    """Around the clock of a run."""
+
+    def __init__(self, inner: trio.abc.Clock, runner: Any) -> None:
+        self.ahead = 0.0
+        self.waiters = 0
+        """Skipped waits that are under way."""
+        self._inner = inner
+        self._runner = runner
+
+    def start_clock(self) -> None:
+        self._inner.start_clock()
+
+    def current_time(self) -> float:
+        return self._inner.current_time() + self.ahead
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Asked by the run when no task can go on: how long it may block for I/O."""
+        left = self._inner.deadline_to_sleep_time(deadline - self.ahead)
+        runner = self._runner
+        if not self.waiters or left <= 0 or math.isinf(left) or runner.waiting_for_idle:
+            return left
+        events = runner.io_manager.get_events(0)
+        if events:
+            runner.io_manager.process_events(events)
+        if not runner.runq:
+            clocks.advance(left, self)
+        return 0
+
+    async def pause(self, seconds: float) -> None:
+        """Skips a wait; what else is due until then happens first."""
+        self.waiters += 1
+        try:
+            await trio.sleep_until(self.current_time() + seconds)
+        finally:
+            self.waiters -= 1
+
+    def rest(self) -> None:
+        """No cassette replays any more. A clock that was moved stays where it is: it must not run backwards."""
+        self.waiters = 0
+        if not self.ahead and self._runner.clock is self:
+            self._runner.clock = self._inner
+
+
+def running() -> Any:
+    """The run that this thread is in."""
+    return getattr(_run.GLOBAL_RUN_CONTEXT, "runner", None)
+
+
+def can_move(runner: Any) -> bool:
+    """Whether the run has a clock of trio's own: a `MockClock` is moved by whoever gave it."""
+    return type(runner.clock) in (_run.SystemClock, TrioClock)
+
+
+def clock_of(runner: Any) -> TrioClock | None:
+    """The clock of a run, put around its own where it is not yet; `None` where it cannot be moved."""
+    if not can_move(runner):
+        return None
+    if not isinstance(runner.clock, TrioClock):
+        runner.clock = TrioClock(runner.clock, runner)
+    clock: TrioClock = runner.clock
+    _known.add(clock)
+    return clock
+
+
+async def pause(seconds: float) -> None:
+    """Skips a wait in the running trio; where its clock cannot be moved, waits."""
+    clock = clock_of(running())
+    await (trio.sleep_until(trio.current_time() + seconds) if clock is None else clock.pause(seconds))
+
+
+def rest() -> None:
+    """Takes back what was put into runs."""
+    for clock in list(_known):
+        clock.rest()
+    _known.clear()
