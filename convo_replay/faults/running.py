@@ -131,9 +131,7 @@ class Faults:
         """The faults that wait for the next request have met it."""
         waiting, self._injected = self._injected, []
         plan = Plan(tuple([spec for each in waiting for spec in each.specs]))
-        placed = one_run(plan, [exchange]) if turn is not None else plan
-        bound = Plan(tuple([replace(spec, where=replace(spec.where, turn=turn)) for spec in placed.specs]))
-        self._take(bound, exchange, number)
+        self._take(expansion.aimed(plan, turn, exchange), exchange, number)
 
     def diverge(self, request: Request, raw: Request, nearest: Exchange | None, slot: int) -> Attempt:
         """A request that nothing answers, after a fault."""
