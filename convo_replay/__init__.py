@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from convo_replay import faults
     from convo_replay.config import Config
     from convo_replay.conversation import Conversation
     from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, LeakFound
@@ -44,16 +45,19 @@ __all__ = [
     "Provider",
     "Turn",
     "__version__",
+    "faults",
     "use_cassette",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "faults":
+        return import_module("convo_replay.faults")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'convo_replay' has no attribute {name!r}")
-    from importlib import import_module
-
     value = globals()[name] = getattr(import_module(f"convo_replay.{home}"), name)
     return value
 

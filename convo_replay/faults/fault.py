@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 Kind = Literal["connect", "head", "status", "body", "stream", "tools", "benign"]
 """What is broken: the way to the server, the wait for headers, the status, the body, a stream's events, a tool call;
 or nothing that a client may notice."""
-Positions = Literal["none", "events", "any", "maybe"]
-"""`events`: wants a place between two events of a stream. `any`: or at a byte of the body. `maybe`: as `any`, and
-without one the fault chooses."""
+Positions = Literal["none", "events", "any"]
+"""`events`: wants a place between two events of a stream. `any`: or at a byte of the body."""
 
 
 def word(default: Any = ..., *, choices: Sequence[str] = (), help: str = "") -> Any:
@@ -48,6 +47,8 @@ class Fault:
     summary: ClassVar[str]
     """One line: what it does."""
     positions: ClassVar[Positions] = "none"
+    position_needed: ClassVar[bool] = True
+    """Whether a spec must name a position; of no matter where `positions` is `none`."""
     whole: ClassVar[bool] = False
     """Whether nothing of the recorded answer is left: such a fault takes an attempt of its own."""
     outcomes: ClassVar[Mapping[str, str]] = {}

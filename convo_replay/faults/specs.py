@@ -244,7 +244,7 @@ def _checked(plan: Plan) -> Plan:
         if fault.positions == "none" and where.position is not None:
             turn = f"; a turn is @t{where.position}" if not where.bytes else ""
             raise ValueError(f"fault '{spec}': {fault.name} takes no position{turn}")
-        if fault.positions in ("any", "events") and where.position is None:
+        if fault.positions != "none" and fault.position_needed and where.position is None:
             place = replace(where, position=5)
             more = ", a byte (@b120) or all of them (@*, @b*)" if fault.positions == "any" else ", or all of them (@*)"
             raise ValueError(f"fault '{spec}' needs a position: an event ({replace(spec, where=place)}){more}")
