@@ -21,9 +21,12 @@ from convo_replay import faults
 from convo_replay.faults.fault import Fault
 
 GROUP = "convo_replay.faults"
-_ABOUT = frozenset({"catalogue", "expansion", "fault", "plans", "positions", "running", "specs"})  # these hold none
+_ABOUT = frozenset(
+    {"catalogue", "expansion", "fault", "places", "plans", "positions", "running", "specs"}
+)  # these hold none
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _EXPECTED = {int: "a whole number", float: "a number of seconds", bool: "true or false"}
+_WHERE = {"none": "", "events": "@EVENT", "any": "@EVENT or @bBYTE"}
 _ORDER = ("benign", "connect", "head", "status", "body", "stream", "tools")
 
 
@@ -95,10 +98,8 @@ def usage(fault: type[Fault]) -> str:
     written = fault.name + "".join(words)
     if keys:
         written += f"[{',' if words else ':'}{','.join(keys)}]"
-    return (
-        written
-        + {"none": "", "events": "@EVENT", "any": "@EVENT or @bBYTE", "maybe": "[@EVENT or @bBYTE]"}[fault.positions]
-    )
+    place = _WHERE[fault.positions]
+    return written + (place if fault.position_needed or not place else f"[{place}]")
 
 
 def _value(fault: type[Fault], setting: dataclasses.Field[Any], text: str) -> Any:
@@ -166,6 +167,6 @@ def _wrong(loaded: Any, name: str) -> str:
         return f"its name is {loaded.name!r}: expected the entry point's, in small letters, digits and _"
     if loaded.kind not in _ORDER:
         return f"its kind is {loaded.kind!r}, expected one of {', '.join(_ORDER)}"
-    if loaded.positions not in ("none", "events", "any"):
-        return f"its positions are {loaded.positions!r}, expected none, events or any"
+    if loaded.positions not in _WHERE:
+        return f"its positions are {loaded.positions!r}, expected one of {', '.join(_WHERE)}"
     return ""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from convo_replay.exchange import Exchange
+from convo_replay.faults import positions
 from convo_replay.providers import find, wire
+
+_FORMATS = {"anthropic": "the Messages API", "openai_chat": "chat completions"}
 
 
 def described(exchange: Exchange) -> str:
@@ -22,16 +25,34 @@ def wants_answer(exchange: Exchange) -> str:
 
 def wants_stream(exchange: Exchange) -> str:
     """For faults of events."""
-    if not exchange.is_stream:
-        return f"wants an event stream; the recorded answer is {described(exchange)}"
-    return "" if exchange.body else "wants an event stream; the recorded one is empty"
+    if positions.events(exchange):
+        return ""
+    return f"wants an event stream; the recorded answer is {described(exchange)}"
 
 
 def wants_json(exchange: Exchange) -> str:
-    """For faults of a JSON answer."""
-    if exchange.head is None or exchange.is_stream or wire.parse(exchange.body) is None:
+    """For faults of a JSON document."""
+    if exchange.head is None or positions.events(exchange) or wire.parse(exchange.body) is None:
         return f"wants a JSON answer; the recorded one is {described(exchange)}"
     return ""
+
+
+def wants_body(exchange: Exchange) -> str:
+    """For faults of bytes, whatever they say."""
+    if not exchange.body:
+        return f"wants an answer with a body; the recorded one is {described(exchange)}"
+    return ""
+
+
+def wants_format(exchange: Exchange, *formats: str) -> str:
+    """For faults that know what an event or an answer means."""
+    spoken = wire_format(exchange)
+    if spoken in formats:
+        return ""
+    wanted = " or ".join(_FORMATS[one] for one in formats)
+    return (
+        f"wants {wanted}; this turn speaks {_FORMATS.get(spoken, spoken or 'a format that its provider does not name')}"
+    )
 
 
 def wire_format(exchange: Exchange) -> str:

@@ -6,12 +6,14 @@ Chunks are changed one by one, so that the waits that another fault of the run p
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 
 from convo_replay import sse
 from convo_replay.exchange import Chunk, End, Exchange, Head, Steps
 from convo_replay.providers import wire
 
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _FRAMING = ("content-length", "transfer-encoding", "content-encoding")
 
 
@@ -64,28 +66,54 @@ def event(name: str | None, data: str) -> bytes:
 def each_event(steps: Steps, change: Callable[[sse.Event], bytes | None]) -> Steps:
     """Every event of the chunks changed; `None` takes it away, and its chunk where that is empty then."""
     made: list[Head | Chunk | End] = []
-    for step in unframed(steps):
+    for step in steps:
         if not isinstance(step, Chunk):
             made.append(step)
             continue
         data = b"".join([raw for one in sse.split(step.data) if (raw := change(one)) is not None])
-        if data == step.data:
-            made.append(step)
-        elif data:
-            made.append(Chunk(step.at, data))
-    return tuple(made)
+        if data:
+            made.append(step if data == step.data else Chunk(step.at, data))
+    return steps if tuple(made) == steps else unframed(tuple(made))
+
+
+def parted(after: Steps) -> tuple[Steps, Chunk | None, Steps]:
+    """What comes before the first event that a client is handed, its chunk (`None` where none is left), the rest."""
+    for at, step in enumerate(after):
+        if isinstance(step, Chunk) and any(one.dispatched for one in sse.split(step.data)):
+            return after[:at], step, after[at + 1 :]
+    return after, None, ()
 
 
 def next_event(before: Steps, after: Steps, change: Callable[[sse.Event], bytes]) -> Steps:
     """The first event of `after` that a client is handed, changed; as it is where none is left."""
-    for at, step in enumerate(after):
-        if isinstance(step, Chunk):
-            events = sse.split(step.data)
-            place = next((place for place, one in enumerate(events) if one.dispatched), None)
-            if place is not None:
-                raws = [change(one) if place == at_ else one.raw for at_, one in enumerate(events)]
-                return (*unframed(before), *after[:at], Chunk(step.at, b"".join(raws)), *after[at + 1 :])
-    return (*before, *after)
+    skipped, chunk, rest = parted(after)
+    if chunk is None:
+        return (*before, *after)
+    data = b"".join([change(one) if one.dispatched else one.raw for one in sse.split(chunk.data)])
+    return (*unframed(before), *skipped, Chunk(chunk.at, data), *rest)
+
+
+def inserted(before: Steps, after: Steps, *chunks: Chunk) -> Steps:
+    """Something more between the two halves."""
+    return (*unframed(before), *chunks, *after)
+
+
+def before_each_event(steps: Steps, chunk: Chunk) -> Steps:
+    """One chunk more before each event that a client is handed."""
+    made: list[Head | Chunk | End] = []
+    for step in steps:
+        if isinstance(step, Chunk) and any(one.dispatched for one in sse.split(step.data)):
+            made.append(chunk)
+        made.append(step)
+    return unframed(tuple(made))
+
+
+def with_line_ends(steps: Steps, line_end: bytes) -> Steps:
+    """Every line of the body ends so."""
+    return tuple(
+        Chunk(step.at, _LINE_END.sub(line_end, step.data)) if isinstance(step, Chunk) else step
+        for step in unframed(steps)
+    )
 
 
 def is_named(exchange: Exchange) -> bool:
