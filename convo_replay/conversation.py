@@ -29,7 +29,7 @@ from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, Inval
 from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Json, Request, Steps
 from convo_replay.matching import Fingerprints
 from convo_replay.pauses import MOST as MOST_WAITS
-from convo_replay.pauses import RETRY_MODULES, Pauses
+from convo_replay.pauses import Pauses, retries
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
@@ -787,9 +787,7 @@ class Conversation:
         `retry_modules` names it, or a package around it. What is asked for after a live request is waited for."""
         if not self._replays or (self._breaking is not None and self._breaking.is_live(self._pauses.last())):
             return False
-        if module.partition(".")[0] in RETRY_MODULES:
-            return True
-        return any(module == name or module.startswith(f"{name}.") for name in self.config.retry_modules)
+        return retries(module, self.config.retry_modules)
 
     def waited(self, wait: Wait) -> ConvoFailure | None:
         """A wait was skipped. What is raised where there are too many of them."""

@@ -5,6 +5,7 @@ A wait belongs to the request before it, of the same thread or task: that is the
 
 from __future__ import annotations
 
+import functools
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,25 @@ MOST = 10_000
 """Waits of one conversation; a client that asks for more does not come to an end."""
 
 RETRY_MODULES = frozenset({
-    "anthropic", "openai",
+    # SDKs of models and of gateways to them
+    "ai21", "aiobotocore", "anthropic", "boto3", "botocore", "cerebras", "cohere", "fireworks", "google.api_core",
+    "google.auth", "google.genai", "google.generativeai", "groq", "huggingface_hub", "litellm", "llama_api_client",
+    "mistralai", "openai", "openrouter", "replicate", "together", "vertexai", "voyageai", "writerai", "xai_sdk",
+    # what they, and applications, retry with
     "backoff", "stamina", "tenacity",
 })  # fmt: skip
 """Packages whose waits are for another attempt: SDKs, and libraries for retries."""
+
+
+@functools.lru_cache(maxsize=4096)
+def retries(module: str, also: tuple[str, ...] = ()) -> bool:
+    """Whether a module (`anthropic._base_client`) is, or lies in, one of `RETRY_MODULES` or of `also`."""
+    while module:
+        if module in RETRY_MODULES or module in also:
+            return True
+        module = module.rpartition(".")[0]
+    return False
+
 
 _last: ContextVar[tuple[object, int] | None] = ContextVar("convo_replay_last_request", default=None)
 

@@ -1,7 +1,7 @@
 """Waits of retry code are not waited while a cassette replays: they are put on record, and clocks move.
 
 Four functions are stood in for, `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`, for
-callers that retry requests (`callers.py`) or that `retry_modules` names; any other caller waits.
+callers that retry requests (`pauses.RETRY_MODULES`) or that `retry_modules` names; any other caller waits.
 What was skipped moves the clocks that the same callers read (`clocks.py`) and the clock of the event
 loop that runs there (`asyncio_clock.py`, `trio_clock.py`), so that deadlines come when they would
 have come.
@@ -14,7 +14,7 @@ import time
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from convo_replay.waiting import clocks, loops, standins
+from convo_replay.waiting import clocks, dates, jobs, loops, standins
 from convo_replay.waiting.clocks import now
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def install(patches: Patches) -> None:
     patches.when_imported("anyio", anyio_imported)
     patches.when_imported("anyio._core._eventloop", anyio_imported)
     patches.when_imported("trio", trio_imported)
+    jobs.install(patches)
+
+    def backoff_imported(module: ModuleType) -> None:
+        patches.put(module, "datetime", dates.moved)
+
+    for name in ("backoff._sync", "backoff._async"):
+        patches.when_imported(name, backoff_imported)
 
 
 def wait(seconds: float) -> None:

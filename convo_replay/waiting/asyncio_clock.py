@@ -9,6 +9,7 @@ deadline around it, whichever comes first.
 from __future__ import annotations
 
 import asyncio
+import functools
 import weakref
 from asyncio import base_events
 from time import monotonic
@@ -26,59 +27,73 @@ class AsyncioClock:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, selector: Any) -> None:
         self.ahead = 0.0
-        self.waiters = 0
+        self._waiting: set[object] = set()
         """Skipped waits that are under way."""
         self._loop = loop
         self._selector = selector
         self._outside = Outside(loop)
         self._hook: Any = None
+        self._before: Any = None
+        """A `select` that somebody else had put on this selector."""
 
     def time(self) -> float:
         return monotonic() + self.ahead
 
     async def pause(self, seconds: float) -> None:
         """Skips a wait; what else is due until then happens first."""
-        self.waiters += 1
-        if self.waiters == 1:
-            self._hook_in()
+        waiter = object()
+        self._waiting.add(waiter)
+        self._hook_in()
         try:
             await _sleep(seconds)
         finally:
-            self.waiters -= 1
-            if not self.waiters:
+            self._waiting.discard(waiter)
+            if not self._waiting:
                 self._unhook()
 
     def rest(self) -> None:
         """No cassette replays any more. A clock that was moved stays where it is: it must not run backwards."""
-        self.waiters = 0
+        self._waiting.clear()
         self._unhook()
         if (not self.ahead or self._loop.is_closed()) and clock_in(self._loop) is self:
             del vars(self._loop)["time"]
 
     def _hook_in(self) -> None:
-        if "select" not in vars(self._selector) and clocks.is_active():
-            self._hook = _Select(self)
-            self._selector.select = self._hook
+        if self._hook is None and clocks.is_active():
+            self._before = vars(self._selector).get("select")
+            self._hook = self._selector.select = _Select(self)
 
     def _unhook(self) -> None:
         hook, self._hook = self._hook, None
-        if hook is not None and vars(self._selector).get("select") is hook:
+        if hook is None or vars(self._selector).get("select") is not hook:
+            return
+        if self._before is None:
             del self._selector.select
+        else:
+            self._selector.select = self._before
 
     def select(self, timeout: float | None) -> Any:
-        look = type(self._selector).select
-        ready = look(self._selector, 0)
+        """What is ready of I/O, in place of blocking for it."""
+        look = self._before or functools.partial(type(self._selector).select, self._selector)
+        ready = look(0)
         if ready:
-            self._outside.heard(ready)
+            self._outside.heard((key.fd, id(key.data)) for key, _ in ready if hasattr(key, "fd"))
         if ready or timeout == 0:
             return ready
-        if timeout is None or not self.waiters:
-            return look(self._selector, timeout)
-        patience = self._outside.patience(self._selector)
+        if timeout is None or not self._waiting:
+            return look(timeout)
+        patience = self._outside.patience(self._streams())
         if patience:
-            return look(self._selector, min(patience, timeout))
+            return look(min(patience, timeout))
         clocks.advance(timeout, self)
         return ready
+
+    def _streams(self) -> list[tuple[int, int]]:
+        found = self._selector.get_map() if hasattr(self._selector, "get_map") else None
+        if not found or len(found) == 1:  # the pipe that the loop is woken by
+            return []
+        own = getattr(self._loop, "_ssock", None)
+        return [(key.fd, id(key.data)) for key in found.values() if key.fileobj is not own]
 
 
 class _Select:

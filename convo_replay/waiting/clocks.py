@@ -48,6 +48,8 @@ class _Here(threading.local):
 _here = _Here()
 _lock = threading.RLock()
 _active = False
+_skipped = 0.0
+"""Seconds, by all threads, ever."""
 _placed: list[tuple[str, Any, Any]] = []
 
 
@@ -57,8 +59,12 @@ def timeline() -> Timeline:
 
 
 def now() -> float:
-    """Seconds: the real monotonic clock, and with it what was skipped in this thread."""
-    return _monotonic() + _here.timeline.skipped
+    """Seconds: the real monotonic clock, and with it what was skipped, in whatever thread.
+
+    For what happens in one thread, or in several that wait for each other, that is the time that
+    would have passed. What threads skip side by side adds up.
+    """
+    return _monotonic() + _skipped
 
 
 def begin() -> None:
@@ -86,9 +92,11 @@ def is_active() -> bool:
 
 def advance(seconds: float, clock: LoopClock | None, whose: Timeline | None = None) -> None:
     """Moves a thread's timeline (this one's by default), and with it the clock of the loop that runs there."""
+    global _skipped
     with _lock:
         if whose is None:
             whose = _here.timeline
+            _skipped += seconds
         whose.skipped += seconds
         if clock is not None:
             clock.ahead += seconds

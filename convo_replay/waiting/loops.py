@@ -8,7 +8,7 @@ from typing import Any
 from convo_replay.waiting.clocks import LoopClock
 
 
-def _running() -> tuple[Any, Any]:
+def running() -> tuple[Any, Any]:
     """The module of ours for the loop that runs here, and the loop."""
     if "trio" in sys.modules:
         from convo_replay.waiting import trio_clock
@@ -27,20 +27,20 @@ def _running() -> tuple[Any, Any]:
 
 def clock() -> LoopClock | None:
     """The clock of the loop that runs here; `None` where none runs, or it cannot be moved."""
-    module, loop = _running()
+    module, loop = running()
     found: LoopClock | None = None if module is None else module.clock_of(loop)
     return found
 
 
 def can_move() -> bool:
     """Whether the loop that runs here can be moved; without one, nothing stands in the way."""
-    module, loop = _running()
+    module, loop = running()
     return module is None or bool(module.can_move(loop))
 
 
 async def pause(seconds: float) -> None:
     """Skips a wait on the running loop; where its clock cannot be moved, waits."""
-    module, _ = _running()
+    module, _ = running()
     if module is None:
         raise RuntimeError("no running event loop of asyncio or trio")
     await module.pause(seconds)

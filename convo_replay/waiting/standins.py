@@ -1,15 +1,14 @@
 """What `time.sleep` and its three relatives are while a cassette replays.
 
 Each looks who calls. Retry code gets its wait put on record and skipped; anybody else, and a wait
-that the original refuses (negative, no number), gets the original. Where somebody had replaced the
-original (a mock), theirs is called, too: it does not wait, and may count.
+that the original refuses (negative, no number), gets the original.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from types import BuiltinFunctionType, FrameType
+from types import FrameType
 from typing import Any, SupportsIndex
 
 from convo_replay.transports import patching
@@ -54,54 +53,49 @@ def _skipped(seconds: object, frame: FrameType, function: str) -> float | None:
 
 def time_sleep(original: Callable[[Any], None]) -> Callable[[Any], None]:
     """A `time.sleep`."""
-    replaced = not isinstance(original, BuiltinFunctionType)
 
     def sleep(seconds: Any) -> None:
         __tracebackhide__ = True
         length = _skipped(seconds, _caller(), "time.sleep")
-        if length is not None:
-            clocks.advance(length, loops.clock())
-        if length is None or replaced:
+        if length is None:
             original(seconds)
+        else:
+            clocks.advance(length, loops.clock())
 
     return sleep
 
 
 def asyncio_sleep(original: AsyncSleep) -> AsyncSleep:
     """An `asyncio.sleep`."""
-    replaced = not original.__module__.startswith("asyncio")
 
     async def sleep(delay: Any, result: Any = None) -> Any:
         __tracebackhide__ = True
         length = _skipped(delay, _caller(), "asyncio.sleep")
-        if length is not None:
-            await loops.pause(length)
-        return await original(delay, result) if length is None or replaced else result
+        if length is None:
+            return await original(delay, result)
+        await loops.pause(length)
+        return result
 
     return sleep
 
 
 def anyio_sleep(original: AsyncSleep) -> AsyncSleep:
     """An `anyio.sleep`."""
-    return _sleep(original, "anyio")
+
+    async def sleep(delay: Any) -> None:
+        __tracebackhide__ = True
+        length = _skipped(delay, _caller(), "anyio.sleep")
+        await (original(delay) if length is None else loops.pause(length))
+
+    return sleep
 
 
 def trio_sleep(original: AsyncSleep) -> AsyncSleep:
     """A `trio.sleep`."""
-    return _sleep(original, "trio")
 
-
-def _sleep(original: AsyncSleep, library: str) -> AsyncSleep:
-    replaced = not original.__module__.startswith(library)
-    argument = "delay" if library == "anyio" else "seconds"
-
-    async def sleep(*args: Any, **kwargs: Any) -> None:
+    async def sleep(seconds: Any) -> None:
         __tracebackhide__ = True
-        seconds = args[0] if args else kwargs.get(argument)
-        length = _skipped(seconds, _caller(), f"{library}.sleep")
-        if length is not None:
-            await loops.pause(length)
-        if length is None or replaced:
-            await original(*args, **kwargs)
+        length = _skipped(seconds, _caller(), "trio.sleep")
+        await (original(seconds) if length is None else loops.pause(length))
 
     return sleep

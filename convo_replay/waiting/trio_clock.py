@@ -10,6 +10,7 @@ import trio
 from trio._core import _run
 
 from convo_replay.waiting import clocks
+from convo_replay.waiting.outside import Outside
 
 _known: weakref.WeakSet[TrioClock] = weakref.WeakSet()
 
@@ -19,10 +20,11 @@ class TrioClock(trio.abc.Clock):
 
     def __init__(self, inner: trio.abc.Clock, runner: Any) -> None:
         self.ahead = 0.0
-        self.waiters = 0
+        self._waiting: set[object] = set()
         """Skipped waits that are under way."""
         self._inner = inner
         self._runner = runner
+        self._outside = Outside(runner)
 
     def start_clock(self) -> None:
         self._inner.start_clock()
@@ -34,26 +36,37 @@ class TrioClock(trio.abc.Clock):
         """Asked by the run when no task can go on: how long it may block for I/O."""
         left = self._inner.deadline_to_sleep_time(deadline - self.ahead)
         runner = self._runner
-        if not self.waiters or left <= 0 or math.isinf(left) or runner.waiting_for_idle:
+        if not self._waiting or left <= 0 or math.isinf(left) or runner.waiting_for_idle:
             return left
         events = runner.io_manager.get_events(0)
         if events:
+            self._outside.heard(self._streams())
             runner.io_manager.process_events(events)
-        if not runner.runq:
-            clocks.advance(left, self)
+        if runner.runq:
+            return 0
+        patience = self._outside.patience(self._streams())
+        if patience:
+            return min(patience, left)
+        clocks.advance(left, self)
         return 0
+
+    def _streams(self) -> range:
+        known = self._runner.io_manager.statistics()
+        tasks = getattr(known, "tasks_waiting_read", 1) + getattr(known, "tasks_waiting_write", 0)
+        return range(tasks - 1)  # one waits for what wakes the run
 
     async def pause(self, seconds: float) -> None:
         """Skips a wait; what else is due until then happens first."""
-        self.waiters += 1
+        waiter = object()
+        self._waiting.add(waiter)
         try:
             await trio.sleep_until(self.current_time() + seconds)
         finally:
-            self.waiters -= 1
+            self._waiting.discard(waiter)
 
     def rest(self) -> None:
         """No cassette replays any more. A clock that was moved stays where it is: it must not run backwards."""
-        self.waiters = 0
+        self._waiting.clear()
         if not self.ahead and self._runner.clock is self:
             self._runner.clock = self._inner
 
