@@ -752,7 +752,7 @@ class Conversation:
         if not held:
             return None
         branches = self.record == "new_episodes" and plan is not None
-        config = self.config.model_copy(update={"record": "new_episodes" if branches else "none"})
+        config = self.config.model_copy(update={"record": "new_episodes" if branches else "none", "unplayed": "ignore"})
         made = type(self)(
             self.cassette_path, config, owner=self.owner, budget=self.budget, rerecord=self._rerecord,
             filters=self.filters, plan=plan, expect=expect,
@@ -766,7 +766,7 @@ class Conversation:
         self.notes += again.notes
         self.live_requests += again.live_requests
         if self._player is not None and again._player is not None:
-            self._player.played |= again._player.played
+            self._player.covered |= again._player.played
 
     def ended(self, attempt: Attempt | None, state: Ended, error: BaseException | None = None) -> None:
         """What became of an answer, told by whoever played it: read whole, raised instead, left before its end."""

@@ -1,13 +1,14 @@
 """`convo-replay demo`: the whole idea in two seconds, with the real SDK, without key or network.
 
 It records a streamed tool loop from a server in another process, stops the server, replays, and then
-breaks the conversation as people do. The variables that would send the client elsewhere
+breaks the conversation, as people do and as networks do. The variables that would send the client elsewhere
 (`ANTHROPIC_BASE_URL`, proxies) are out of the way meanwhile, and put back.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import secrets
@@ -90,7 +91,11 @@ def _run(cassette: Path) -> int:
     print(f"{replayed.took * 1000:.0f} ms instead of {recorded.took * 1000:,.0f} ms.\n")
 
     print("4. Validate.  The application now keeps only the text of an answer, so that the tool call is gone.")
-    broken = _broken(anthropic, cassette, url)
+    invalid = _broken(anthropic, cassette, url)
+
+    print("5. Break.  The API says 429 and to come back in two seconds; then the stream ends in the second answer.")
+    survived = _survived(anthropic, cassette, url, recorded)
+    noticed = _noticed(anthropic, cassette, url)
 
     print("Next: a test of your own. Recorded once with your key, it then needs neither key nor network.")
     print("   @pytest.mark.convo")
@@ -98,7 +103,43 @@ def _run(cassette: Path) -> int:
     print('       assert "18" in my_agent("What\'s the weather in Paris?")\n')
     print("   $ pytest --convo-record=once     # calls the API, writes cassettes/…/test_weather.yaml")
     print("   $ pytest                         # replays it")
-    return 0 if same and broken and key not in text else 1
+    return 0 if same and invalid and survived and noticed and key not in text else 1
+
+
+def _survived(anthropic: Any, cassette: Path, url: str, recorded: Heard) -> bool:
+    """Replays with a 429 that the SDK retries; whether the application got all of it."""
+    from convo_replay import use_cassette
+
+    with (
+        use_cassette(cassette) as convo,
+        convo.replay(faults="429:retry_after=2") as run,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        heard = _ask(anthropic, url, key="none-at-all", max_retries=2)
+    verdict = run.verdict
+    good = verdict is not None and verdict.good and heard.messages == recorded.messages
+    waits = ", ".join(f"{seconds:g} s" for turn in run.turns for seconds in turn.waits)
+    print(f"   429:retry_after=2   {'recovered' if good else 'NOT RECOVERED'}:", end=" ")
+    print(f"the SDK waited {waits} on a clock that was moved and asked again; {heard.took * 1000:.0f} ms.")
+    return good
+
+
+def _noticed(anthropic: Any, cassette: Path, url: str) -> bool:
+    """Replays with a stream that just ends, which the application takes for an answer; whether it was told."""
+    from convo_replay import ConvoFailure, use_cassette
+
+    print("   cut:eof@t1.6        the application, which does not look at stop_reason, goes on:\n")
+    try:
+        with use_cassette(cassette) as convo, convo.replay(faults="cut:eof@t1.6"):
+            _ask(anthropic, url, key="none-at-all")
+    except ConvoFailure as failure:
+        print()
+        for line in str(failure).splitlines():
+            print(_folded(line))
+        print()
+        return True
+    print("\n   NOTHING was said\n")
+    return False
 
 
 def _broken(anthropic: Any, cassette: Path, url: str) -> bool:
@@ -135,15 +176,18 @@ def _text_only(content: list[dict[str, Any]]) -> Any:
     return "".join(block["text"] for block in content if block["type"] == "text")
 
 
-def _ask(anthropic: Any, url: str, key: str, kept: Callable[[list[dict[str, Any]]], Any] = _whole) -> Heard:
+def _ask(
+    anthropic: Any, url: str, key: str, kept: Callable[[list[dict[str, Any]]], Any] = _whole, max_retries: int = 0
+) -> Heard:
     """The application: asks, runs the tool that the model asks for, asks again. It knows nothing of us.
 
     Args:
         kept: what it keeps of an answer for the next question.
+        max_retries: of the SDK.
     """
     heard = Heard()
     with anthropic.Anthropic(
-        api_key=key, base_url=url, max_retries=0, http_client=anthropic.DefaultHttpxClient(trust_env=False)
+        api_key=key, base_url=url, max_retries=max_retries, http_client=anthropic.DefaultHttpxClient(trust_env=False)
     ) as client:
         messages: list[dict[str, Any]] = [{"role": "user", "content": QUESTION}]
         print(f"   user       {QUESTION}")

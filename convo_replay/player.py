@@ -101,6 +101,8 @@ class Player:
         self._pairing = Pairing()
         self.played: set[int] = set()
         """What has been used up."""
+        self.covered: set[int] = set()
+        """What another run through the same exchanges has asked for: it counts as asked for, and may still be played."""
         # What a failed run left is no recording yet: `once` records again.
         nothing_of_ours = not any(self._is_ours(exchange) and exchange.outcome != "failed" for exchange in exchanges)
         self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and nothing_of_ours)
@@ -142,10 +144,11 @@ class Player:
 
     def unplayed(self) -> list[Exchange]:
         """The test's own exchanges that nothing asked for."""
+        asked = self.played | self.covered
         return [
             exchange
             for index, exchange in enumerate(self.exchanges)
-            if exchange.test == self.owner and not exchange.after and index not in self.played
+            if exchange.test == self.owner and not exchange.after and index not in asked
         ]
 
     def holds(self, method: str, url: str) -> bool:

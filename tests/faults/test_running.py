@@ -1,0 +1,290 @@
+"""Faults in a running conversation: which request is hit, what answers the next one, what is on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from convo_replay import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, breaking, faults, use_cassette
+from convo_replay.cassette import Cassette, update
+from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.verdict.evidence import Wait
+
+URL = "https://api.anthropic.com/v1/messages"
+MODEL = "claude-sonnet-5-5"
+JSON = (("content-type", "application/json"), ("request-id", "req_1"))
+
+
+def body(text: str, **more: Any) -> dict[str, Any]:
+    return {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": text}], **more}
+
+
+def message(text: str) -> dict[str, Any]:
+    return {
+        "id": f"msg_{text}", "type": "message", "role": "assistant", "model": MODEL, "stop_sequence": None,
+        "content": [{"type": "text", "text": text}], "stop_reason": "end_turn",
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }  # fmt: skip
+
+
+def answered(text: str, answer: Any = None, *, status: int = 200, url: str = URL, **more: Any) -> Exchange:
+    """A question, which is answered with the same word."""
+    data = json.dumps(message(text) if answer is None else answer).encode()
+    head = Head(status, JSON, 0.1)
+    request = Request("POST", url, (("anthropic-version", "2026-10-21"),), Json(body(text, **more)))
+    return Exchange(request, (head, Chunk(0.2, data), End(at=0.2)), recorded="2026-11-23T10:00:00Z")
+
+
+OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+COUNT = f"{URL}/count_tokens"
+
+Kept = Callable[..., Path]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    """Writes a cassette."""
+
+    def write(*exchanges: Exchange) -> Path:
+        path = tmp_path / "cassettes" / "kept.yaml"
+        update(path, lambda _: Cassette(clients={}, exchanges=list(exchanges)))
+        return path
+
+    return write
+
+
+def ask(text: str, url: str = URL, **more: Any) -> int | str:
+    """A client that does not retry: what it was told, or the status."""
+    headers = {"anthropic-version": "2026-10-21", "x-api-key": "k"}
+    response = httpx2.post(url, json=body(text, **more), headers=headers)
+    if response.status_code != 200:
+        return response.status_code
+    value = response.json()
+    return str(value["content"][0]["text"] if "content" in value else value["input_tokens"])
+
+
+# faults, the questions, what each is answered with
+REQUESTS: dict[str, tuple[str, list[str], list[int | str]]] = {
+    "the retry gets the real answer": ("429@t0", ["a", "a", "b"], [429, "a", "b"]),
+    "the second turn": ("529@t1", ["a", "b", "b"], ["a", 529, "b"]),
+    "the order of requests does not matter": ("529@t1", ["b", "a", "b"], [529, "a", "b"]),
+    "three attempts": ("503@t0x3", ["a"] * 4, [503, 503, 503, "a"]),
+    "each attempt": ("503@t0x*", ["a"] * 5 + ["b"], [503] * 5 + ["b"]),
+    "one after the other": ("429@t0x2+529@t0", ["a"] * 4, [429, 429, 529, "a"]),
+    "two turns": ("429@t0+529@t1", ["a", "a", "b", "b"], [429, "a", 529, "b"]),
+    "starting all over": ("529@t1", ["a", "b", "a", "b"], ["a", 529, "a", "b"]),
+    "and over": ("529@t1x2", ["a", "b", "a", "b", "a", "b"], ["a", 529, "a", 529, "a", "b"]),
+}
+
+
+@pytest.mark.parametrize(("spec", "asked", "got"), REQUESTS.values(), ids=REQUESTS)
+def test_which_request_is_hit(spec: str, asked: list[str], got: list[int | str], kept: Kept) -> None:
+    with use_cassette(kept(answered("a"), answered("b"))) as convo, convo.replay(faults=spec, expect="handled") as run:
+        assert [ask(text) for text in asked] == got
+    assert [exchange.status for exchange in run.exchanges] == [one if isinstance(one, int) else 200 for one in got]
+    assert run.verdict is not None
+    assert run.verdict.outcome in ("recovered", "handled")
+
+
+def test_recorded_attempts_are_attempts_too(kept: Kept) -> None:
+    cassette = kept(answered("a", OVERLOADED, status=529), answered("a"))
+    with use_cassette(cassette) as convo:
+        with convo.replay(faults="429") as run:
+            assert [ask("a") for _ in range(3)] == [429, 529, "a"]
+        with convo.replay(faults="content_type:none") as run:
+            assert [ask("a") for _ in range(2)] == [529, "a"]
+    assert [attempt.faults != () for attempt in run.run.attempts] == [False, True]
+
+
+def test_identical_requests_are_told_apart_by_the_recording(kept: Kept) -> None:
+    cassette = kept(answered("a", message("one")), answered("a", message("two")))
+    with use_cassette(cassette) as convo, convo.replay(faults="429@t1") as run:
+        assert [ask("a") for _ in range(3)] == ["one", 429, "two"]
+    assert run.verdict.outcome == "recovered"
+
+
+def test_replay_rewinds(kept: Kept) -> None:
+    with use_cassette(kept(answered("a"), answered("b")), unplayed="error") as convo:
+        for spec in (None, "429", "noop", None):
+            with convo.replay(faults=spec, expect="handled") as run:
+                assert ask("a") in ("a", 429)
+                assert (run.verdict is None) == (spec is None)
+        with convo.replay():
+            assert ask("b") == "b"
+        assert convo.exchanges == []
+        assert ask("a") == "a"
+        with pytest.raises(CassetteMiss), convo.replay():
+            ask("c")
+    assert convo.verdict is None
+
+
+def test_what_is_no_good_end_is_raised(kept: Kept) -> None:
+    cassette = kept(answered("a"))
+    with use_cassette(cassette) as convo:
+        with pytest.raises(ConvoFailure, match="silent") as told, convo.replay(faults="429"):
+            ask("a")
+        assert "429@t0" in str(told.value)
+        with pytest.raises(ZeroDivisionError) as crashed, convo.replay(faults="429") as run:
+            1 / (ask("a") == "a")
+        assert run.verdict.outcome == "crashed"
+        assert "crashed" in crashed.value.__notes__[0]
+        with pytest.raises(ConvoFailure, match="not-fired"), convo.replay(faults="429"):
+            pass
+        with convo.replay(faults="cut:reset@b10") as run:  # what the fault makes the client raise goes no further
+            ask("a")
+        assert run.verdict.outcome == "raised"
+        with pytest.raises(httpx2.ReadError), convo.replay(faults="cut:reset@b10", expect="recovered") as run:
+            ask("a")
+
+
+# spec, error, what is said
+MISTAKES: dict[str, tuple[str, str]] = {
+    "no fault": ("4x29", "4x29"),
+    "several runs": ("429 529", "429 529"),
+    "a turn beyond the recording": ("429@t7", "t7"),
+    "no stream": ("malformed@2", "malformed"),
+    "one run per turn": ("429@t*", "429@t0"),
+}
+
+
+@pytest.mark.parametrize(("spec", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_spec_that_does_not_fit(spec: str, said: str, kept: Kept) -> None:
+    with use_cassette(kept(answered("a"), answered("b"))) as convo:
+        with pytest.raises((ValueError, CassetteError)) as told, convo.replay(faults=spec):
+            pass
+        assert said in str(told.value)
+
+
+def test_inject(kept: Kept) -> None:
+    cassette = kept(answered("a"), answered("b"), answered("a", {"input_tokens": 7}, url=COUNT))
+    with use_cassette(cassette) as convo:
+        assert ask("a") == "a"
+        convo.inject("429x2")
+        convo.inject(faults.Status(503).at(turn=0))
+        assert [ask("b") for _ in range(3)] == [429, 429, "b"]
+        convo.inject("500")
+        assert [ask("a", COUNT), ask("a", COUNT)] == [500, "7"]
+        assert ask("a") == 503
+        convo.expect("handled")
+        assert convo.verdict is not None
+        assert convo.verdict.outcome == "handled"
+        with pytest.raises(ValueError, match="expected recovered, raised or handled"):
+            convo.expect("fine")  # type: ignore[arg-type]
+    with pytest.raises(ConvoFailure, match="malformed@3"), use_cassette(cassette) as convo:  # noqa: PT012 - two steps
+        convo.inject("malformed@3")
+        ask("a")
+
+
+def test_while_recording_nothing_is_broken(tmp_path: Path) -> None:
+    with use_cassette(tmp_path / "new.yaml", record="once") as convo:
+        convo.inject("429")
+        assert convo.verdict is None
+        with pytest.raises(ValueError, match="there is no fault"):
+            convo.inject("no-such-fault")
+        with convo.replay(faults="429") as run:
+            assert run is convo  # nothing is recorded yet: it is now
+
+
+def test_a_request_that_breaks_a_rule_is_evidence(kept: Kept) -> None:
+    result = [{"type": "tool_result", "tool_use_id": "toolu_x", "content": "1"}]
+    messages = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": result},
+    ]
+    cassette = kept(answered("a"))
+    with use_cassette(cassette) as convo:
+        with pytest.raises(ConvoFailure) as told, convo.replay(faults="429") as run:
+            ask("a" if ask("a") else "b", messages=messages)
+        assert not isinstance(told.value, InvalidTurn)
+        assert run.verdict.outcome == "diverged"
+        assert [one.rule for one in run.run.attempts[-1].broken] == ["tool-result-unexpected"]
+        assert "tool-result-unexpected" in str(told.value)
+        with pytest.raises(InvalidTurn), convo.replay(faults="429"):  # before any fault it is what it always was
+            ask("a", messages=messages)
+
+
+def test_waits_belong_to_the_attempt_before_them() -> None:
+    path = Path(__file__).parents[2] / "cassettes" / "umbrella.yaml"
+    question = {"role": "user", "content": "It is 18 °C and raining in Paris. Do I need an umbrella?"}
+    asked: dict[str, Any] = {"model": MODEL, "max_tokens": 100, "messages": [question], "stream": True}
+
+    def sync() -> None:
+        with anthropic.Anthropic(api_key="k") as client:
+            list(client.messages.create(**asked))
+
+    async def on_a_loop() -> None:
+        async with anthropic.AsyncAnthropic(api_key="k") as client:
+            async for _ in await client.messages.create(**asked):
+                pass
+
+    with use_cassette(path) as convo:
+        for run_it in (sync, lambda: asyncio.run(on_a_loop())):
+            with convo.replay(faults="429:retry_after=2+529:retry_after_ms=1500") as run:
+                run_it()
+            assert [exchange.waits for exchange in run.exchanges] == [(2.0,), (1.5,), ()]
+            assert run.turns[0].waits == (2.0, 1.5)
+            assert [attempt.began - run.run.attempts[0].began for attempt in run.run.attempts] == [
+                0, pytest.approx(2, abs=0.5), pytest.approx(3.5, abs=0.8),
+            ]  # fmt: skip
+            assert run.verdict.outcome == "recovered"
+            assert run.verdict.findings == ()
+
+
+@pytest.mark.parametrize("faulty", [True, False])
+def test_a_storm_is_stopped(faulty: bool, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaking, "MOST_ATTEMPTS", 50)
+    cassette = kept(answered("a"))
+    with use_cassette(cassette, repeats=True) as convo:
+        if faulty:
+            with pytest.raises(ConvoFailure, match="51 attempts") as told, convo.replay(faults="503x*") as run:
+                any(ask("a") == "a" for _ in range(2_000))
+            assert str(told.value).startswith("crashed")
+            assert [one.rule for one in run.verdict.findings] == ["retry-storm"]
+        wait = Wait(1.0, "tenacity.nap", "time.sleep")
+        said = [convo.waited(wait) for _ in range(10_001)]
+        assert said[:-1] == [None] * 10_000
+        assert "10,000 waits" in str(said[-1])
+        convo.failure = None
+
+
+def test_a_client_without_a_timeout_would_wait_for_ever(kept: Kept) -> None:
+    with use_cassette(kept(answered("a"))) as convo:
+        with pytest.raises(ConvoFailure, match="no read timeout") as told, convo.replay(faults="timeout:read") as run:
+            httpx2.post(URL, json=body("a"), headers={"anthropic-version": "2026-10-21"}, timeout=None)
+        assert [one.rule for one in run.verdict.findings] == ["no-read-timeout"]
+        assert "no-read-timeout" in str(told.value)
+
+
+def test_cassettes_of_another_recorder(tmp_path: Path) -> None:
+    path = Path(__file__).parents[2] / "cassettes" / "vcrpy" / "capital.yaml"
+    with use_cassette(path) as convo:
+        [recorded] = convo.recorded_exchanges
+        with convo.replay(faults="529+cut:chunk@b20", expect="handled") as run:
+            for _ in range(3):
+                try:
+                    httpx2.request(
+                        recorded.request.method, recorded.request.url, json=recorded.request.json,
+                        headers=dict(recorded.request.headers),
+                    )  # fmt: skip
+                except httpx2.RemoteProtocolError:
+                    continue
+    assert [(exchange.status, exchange.end.kind) for exchange in run.exchanges] == [
+        (529, "complete"), (200, "truncated"), (200, "complete"),
+    ]  # fmt: skip
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=...)
+def test_in_given(data: bool, kept: Kept) -> None:
+    with use_cassette(kept(answered("a"))) as convo, convo.replay(faults="429" if data else "529") as run:
+        assert [ask("a"), ask("a")] == [429 if data else 529, "a"]
+    assert run.verdict.outcome == "recovered"
