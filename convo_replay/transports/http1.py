@@ -6,6 +6,7 @@ themselves: what they make of a stream, a broken one too, is then their own.
 
 from __future__ import annotations
 
+import ast
 import errno
 import http
 import re
@@ -23,6 +24,14 @@ from convo_replay.transports.playing import Played
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
 
+HALF = b"HTTP/1.1 200 OK\r\ncontent-type: appl"
+"""Half a block of headers."""
+GARBAGE = b"this is not HTTP\r\n\r\n"
+"""What is no answer in HTTP."""
+NO_CHUNK = b"not a chunk size\r\n"
+"""What is no header of a chunk."""
+MISSING = 100
+"""Bytes that a body lacks which ends before its content-length, where the head says none."""
 LARGEST_HEAD = 1 << 20
 """Bytes of a status line with its headers. h11's own limit of 16 KiB is below what http.client and aiohttp take."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -127,7 +136,8 @@ class Written:
 
     The head, then `chunk` of each of its chunks, then `last`. An event stream is one chunk of HTTP
     for each event, and so is what did not come to its end: the missing last chunk says so. Only
-    where a body was shorter than announced it is announced so again: some clients take no notice.
+    where a body was shorter than announced (phase `length`, or h11's words for it) it is announced so
+    again: some clients take no notice. `last` of phase `chunk` is no header of a chunk.
     """
 
     def __init__(self, exchange: Exchange, method: str) -> None:
@@ -137,7 +147,7 @@ class Written:
         announced = _announced(exchange)
         self._is_chunked = self._has_body and announced is None
         self.head = _head_of(head, announced, self._has_body)
-        self.last = b"0\r\n\r\n" if self._is_chunked and exchange.end.kind == "complete" else b""
+        self.last = _last(exchange.end) if self._is_chunked else b""
 
     def chunk(self, data: bytes) -> bytes:
         if not self._has_body or not data:
@@ -147,15 +157,46 @@ class Written:
 
 def _announced(exchange: Exchange) -> int | None:
     """The content-length, or `None` where the body comes in chunks of HTTP."""
-    size = len(exchange.body)
-    if exchange.end.kind == "complete":
+    size, end = len(exchange.body), exchange.end
+    if end.kind == "complete":
         return None if exchange.is_stream else size
-    expected = _EXPECTED.search(exchange.end.detail) if exchange.end.kind == "truncated" else None
+    if end.kind != "truncated":
+        return None
+    expected = _EXPECTED.search(end.detail)
+    if expected is None and end.phase == "length":
+        said = exchange.header("content-length") or ""
+        return int(said) if said.isdecimal() and int(said) > size else size + MISSING
     return int(expected[1]) if expected and int(expected[1]) > size else None
 
 
-_EXPECTED = re.compile(r"received \d+ bytes, expected (\d+)")
+def _last(end: End) -> bytes:
+    if end.kind == "complete":
+        return b"0\r\n\r\n"
+    return (quoted(end) or NO_CHUNK) if end.kind == "truncated" and end.phase == "chunk" else b""
+
+
+def without_head(end: End) -> bytes:
+    """What a server sends that ends before its headers are whole."""
+    if end.kind != "truncated":
+        return b""
+    if end.phase == "garbage":
+        return (quoted(end) + b"\r\n\r\n") if end.detail else GARBAGE
+    return HALF if end.phase == "half" else b""
+
+
+_EXPECTED = re.compile(r"received (?:\d+) bytes, expected (\d+)")
 """What h11, and so httpx, says of a body that is shorter than its content-length."""
+_QUOTED = re.compile(r"bytearray\((b(['\"]).*\2)\)$", re.DOTALL)
+
+
+def quoted(end: End) -> bytes:
+    """The bytes that h11 did not like, from its words; none where they quote none."""
+    found = _QUOTED.search(end.detail)
+    try:
+        made = ast.literal_eval(found[1]) if found else b""
+    except (SyntaxError, ValueError):
+        return b""
+    return made if isinstance(made, bytes) else b""
 
 
 def _head_of(head: Head, announced: int | None, has_body: bool) -> bytes:
@@ -207,20 +248,40 @@ def is_of_connecting(end: End) -> bool:
 
 
 def error_of(end: End) -> OSError:
-    """The system's exception for a recorded end that is neither complete, truncated nor cancelled."""
-    text = _ERRNO.sub("", end.detail)
+    """The system's exception for an end that is neither complete, truncated nor cancelled: number and text as
+    recorded, where they are."""
+    found = _ERRNO.search(end.detail)
+    number, text = (int(found[1]), found[2]) if found else (0, end.detail)
     if end.kind == "dns":
-        return socket.gaierror(socket.EAI_NONAME, text or "Name or service not known")
+        return socket.gaierror(number or socket.EAI_NONAME, text or "Name or service not known")
     if end.kind == "tls":
-        return ssl.SSLError(ssl.SSL_ERROR_SSL, text)
+        return _of_tls(text)
     if end.kind == "timeout":
         return TimeoutError(text or "timed out")
     if end.kind == "refused":
-        return ConnectionRefusedError(errno.ECONNREFUSED, text or "Connection refused")
-    return ConnectionResetError(errno.ECONNRESET, text or "Connection reset by peer")
+        return OSError(number or errno.ECONNREFUSED, text or "Connection refused")
+    return OSError(number or errno.ECONNRESET, text or "Connection reset by peer")
 
 
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
+def _of_tls(text: str) -> ssl.SSLError:
+    """OpenSSL 3's words, where there are none recorded."""
+    if text in ("", "self-signed"):
+        text = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+    elif text == "not-tls":
+        text = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
+    is_verdict = "CERTIFICATE_VERIFY_FAILED" in text
+    error = (ssl.SSLCertVerificationError if is_verdict else ssl.SSLError)(ssl.SSL_ERROR_SSL, text)
+    if reason := _REASON.match(text):
+        error.library, error.reason = reason.groups()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        error.verify_code, error.verify_message = _SELF_SIGNED, text.rpartition(": ")[2].partition(" (")[0]
+    return error
+
+
+_ERRNO = re.compile(r"\[Errno (-?\d+)\] (.*)", re.DOTALL)
+_REASON = re.compile(r"\[(\w+): (\w+)\]")
+_SELF_SIGNED = 18
+"""X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT"""
 
 
 def seconds_until_end(exchange: Exchange, conversation: Conversation) -> float:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convo_replay import errors
 from convo_replay.bodies import Upload
@@ -30,8 +31,12 @@ from convo_replay.nesting import current
 from convo_replay.player import Play
 from convo_replay.transports import guard, tokens
 from convo_replay.transports.patching import Patches
-from convo_replay.transports.playing import AsyncPlayedStream, Played, PlayedStream, async_sleep, sleep
+from convo_replay.transports.playing import AsyncPlayedStream, Delivery, Played, PlayedStream, async_sleep, sleep
 from convo_replay.transports.recording import AsyncTee, AsyncUploadTee, Tee, UploadTee, ended
+
+if TYPE_CHECKING:
+    from convo_replay.transports.scripted import Broken
+    from convo_replay.verdict.evidence import Attempt
 
 LIBRARIES = (("httpx2", "httpcore2"), ("httpx", "httpcore"))
 IN_PROCESS = frozenset({"MockTransport", "ASGITransport", "WSGITransport", "_TestClientTransport"})
@@ -109,6 +114,11 @@ class Library:
     @property
     def core(self) -> ModuleType | None:
         return sys.modules.get(dict(LIBRARIES)[self.name])
+
+    @property
+    def httpcore(self) -> ModuleType:
+        """As `core`, imported where nobody has done so."""
+        return self.core or importlib.import_module(dict(LIBRARIES)[self.name])
 
     def request(self, request: Any, conversation: Conversation) -> tuple[Request, bool]:
         """Ours of theirs, and whether its body is known already."""
@@ -235,6 +245,34 @@ class _Wrapped:
             return None, None
         return None, (conversation, ours, has_body)
 
+    def _broken(
+        self, exchange: Exchange, conversation: Conversation, request: Any, attempt: Attempt | None
+    ) -> Broken | None:
+        from convo_replay.transports import scripted
+
+        return scripted.broken(exchange, self.library, conversation, request, attempt)
+
+    @staticmethod
+    def _delivery(exchange: Exchange, attempt: Attempt, conversation: Conversation, request: Any) -> Delivery:
+        timeouts = request.extensions.get("timeout") or {}
+        attempt.read_timeout = timeouts.get("read")
+        attempt.has_timeout = attempt.read_timeout is not None
+        return Delivery(exchange, attempt, conversation)
+
+
+def _is_broken(exchange: Exchange, attempt: Attempt | None) -> bool:
+    """Whether an answer needs the library's own transport: it ends in an exception, or a fault makes it wait."""
+    if exchange.end.kind != "complete":
+        return True
+    return attempt is not None and bool(attempt.faults) and any(step.at > 0 for step in exchange.steps)
+
+
+def _marked(response: Any, attempt: Attempt) -> Any:
+    """The response, which says whether it was broken on purpose."""
+    if attempt.faults:
+        response.extensions["convo_replay_fault"] = attempt
+    return response
+
 
 @contextlib.contextmanager
 def ours_to_explain() -> Iterator[None]:
@@ -268,12 +306,28 @@ class Transport(_Wrapped):
         with ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
-            return self._play(decision, conversation)
+            return self._play(decision, conversation, request)
         return self._record(decision, request, send, has_body)
 
-    def _play(self, decision: Play, conversation: Conversation) -> Any:
-        exchange = decision.exchange
-        played = Played(exchange, self.library.module, self.library.core, conversation)
+    def _play(self, decision: Play, conversation: Conversation, request: Any) -> Any:
+        exchange, attempt = decision.exchange, decision.attempt
+        if attempt is None:
+            return self._answer(exchange, conversation, request, None)
+        delivery = self._delivery(exchange, attempt, conversation, request)
+        try:
+            response = self._answer(exchange, conversation, request, attempt)
+        except BaseException as error:
+            delivery.stopped(error)
+            raise
+        response.stream = self.library.sync_stream(delivery.chunks(iter(response.stream)), delivery.left)
+        return _marked(response, attempt)
+
+    def _answer(self, exchange: Exchange, conversation: Conversation, request: Any, attempt: Attempt | None) -> Any:
+        if _is_broken(exchange, attempt):
+            broken = self._broken(exchange, conversation, request, attempt)
+            if broken is not None:
+                return broken.respond()
+        played = Played(exchange, self.library.module, self.library.core, conversation, is_timed=attempt is None)
         if exchange.head is None:
             for _ in played.chunks():
                 pass
@@ -317,12 +371,30 @@ class AsyncTransport(_Wrapped):
         with ours_to_explain():
             decision = conversation.decide(ours)
         if isinstance(decision, Play):
-            return await self._play(decision, conversation)
+            return await self._play(decision, conversation, request)
         return await self._record(decision, request, send, has_body)
 
-    async def _play(self, decision: Play, conversation: Conversation) -> Any:
-        exchange = decision.exchange
-        played = Played(exchange, self.library.module, self.library.core, conversation)
+    async def _play(self, decision: Play, conversation: Conversation, request: Any) -> Any:
+        exchange, attempt = decision.exchange, decision.attempt
+        if attempt is None:
+            return await self._answer(exchange, conversation, request, None)
+        delivery = self._delivery(exchange, attempt, conversation, request)
+        try:
+            response = await self._answer(exchange, conversation, request, attempt)
+        except BaseException as error:
+            delivery.stopped(error)
+            raise
+        response.stream = self.library.async_stream(delivery.async_chunks(aiter(response.stream)), delivery.left)
+        return _marked(response, attempt)
+
+    async def _answer(
+        self, exchange: Exchange, conversation: Conversation, request: Any, attempt: Attempt | None
+    ) -> Any:
+        if _is_broken(exchange, attempt):
+            broken = self._broken(exchange, conversation, request, attempt)
+            if broken is not None:
+                return await broken.async_respond()
+        played = Played(exchange, self.library.module, self.library.core, conversation, is_timed=attempt is None)
         if exchange.head is None:
             async for _ in played.async_chunks():
                 pass

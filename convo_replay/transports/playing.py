@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from convo_replay.transports.ends import error_of
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
+    from convo_replay.verdict.evidence import Attempt
 
 LINGER = 1.0
 """Seconds that a stream which the client left is held open beyond the recorded time, in async replay."""
@@ -42,10 +43,17 @@ class Played:
     Args:
         module: httpx or httpx2, whose exceptions are raised; `core` is its httpcore.
         conversation: says how fast, and remembers a failure.
+        is_timed: whether times of the recording count; they do not in a fault run.
     """
 
     def __init__(
-        self, exchange: Exchange, module: ModuleType, core: ModuleType | None, conversation: Conversation
+        self,
+        exchange: Exchange,
+        module: ModuleType,
+        core: ModuleType | None,
+        conversation: Conversation,
+        *,
+        is_timed: bool = True,
     ) -> None:
         self._exchange = exchange
         self._module = module
@@ -53,6 +61,8 @@ class Played:
         self._conversation = conversation
         timing = conversation.config.timing
         self._factor = {"none": 0.0, "recorded": 1.0}[timing] if isinstance(timing, str) else timing
+        if not is_timed:
+            self._factor = 0.0
         self._at = 0.0
         # A cassette's chunks are its events, one each; any other body is one chunk.
         self._chunks = [step for step in exchange.steps if isinstance(step, Chunk)]
@@ -110,30 +120,100 @@ class Played:
             raise error
 
 
-class PlayedStream:
-    """A response stream over an iterator of bytes; single use, like the library's own."""
+class Delivery:
+    """An answer of a fault run on its way to the client: what it took, and what became of it.
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    Args:
+        exchange: as it is played, faults included.
+    """
+
+    def __init__(self, exchange: Exchange, attempt: Attempt, conversation: Conversation) -> None:
+        self._attempt = attempt
+        self._conversation = conversation
+        self._size = len(exchange.body) if exchange.end.kind == "complete" else -1
+
+    def stopped(self, error: BaseException) -> None:
+        """The client got an exception in place of the rest, or has left with one of its own."""
+        if isinstance(error, (Exception, ConvoFailure)):
+            self._conversation.ended(self._attempt, "raised", error)
+        else:
+            self.left()
+
+    def left(self) -> None:
+        """The client reads no further. Where there is nothing more to read, it has read it all."""
+        self._conversation.ended(self._attempt, "read" if self._attempt.delivered == self._size else "left")
+
+    def chunks(self, source: Iterator[bytes]) -> Iterator[bytes]:
+        """Passes the body on."""
+        try:
+            for data in source:
+                self._attempt.delivered += len(data)
+                yield data
+        except BaseException as error:
+            self.stopped(error)
+            raise
+        else:
+            self._conversation.ended(self._attempt, "read")
+        finally:
+            _close(source)
+
+    async def async_chunks(self, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """As `chunks`."""
+        try:
+            async for data in source:
+                self._attempt.delivered += len(data)
+                yield data
+        except BaseException as error:
+            self.stopped(error)
+            raise
+        else:
+            self._conversation.ended(self._attempt, "read")
+        finally:
+            await _aclose(source)
+
+
+class PlayedStream:
+    """A response stream over an iterator of bytes; single use, like the library's own.
+
+    Args:
+        closed: told when the client closes it.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], closed: Callable[[], None] | None = None) -> None:
         self._chunks = chunks
+        self._closed = closed
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
 
     def close(self) -> None:
         """Ends the stream where it stands."""
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        _close(self._chunks)
+        if self._closed is not None:
+            self._closed()
 
 
 class AsyncPlayedStream:
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], closed: Callable[[], None] | None = None) -> None:
         self._chunks = chunks
+        self._closed = closed
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._chunks
 
     async def aclose(self) -> None:
-        close = getattr(self._chunks, "aclose", None)
-        if close is not None:
-            await close()
+        await _aclose(self._chunks)
+        if self._closed is not None:
+            self._closed()
+
+
+def _close(chunks: Iterator[bytes]) -> None:
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
+
+
+async def _aclose(chunks: AsyncIterator[bytes]) -> None:
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
