@@ -46,9 +46,11 @@ class Pauses:
         self._after: dict[int, list[Wait]] = {}
         self.count = 0
         """How many there were."""
+        self._latest = -1
 
     def asked(self, slot: int) -> None:
         """A request was made here: what is waited for from now on, in this thread or task, follows it."""
+        self._latest = slot
         _last.set((self, slot))
 
     def add(self, wait: Wait) -> tuple[int, bool]:
@@ -59,9 +61,10 @@ class Pauses:
         return slot, self.count <= MOST
 
     def last(self) -> int:
-        """The exchange that was asked for last in this thread or task; -1: none."""
+        """The exchange that was asked for last in this thread or task, or, where none was, in any; -1: none."""
         last = _last.get()
-        return last[1] if last is not None and last[0] is self else -1
+        # A retry around `to_thread(call)` or a task waits where nothing was asked for.
+        return last[1] if last is not None and last[0] is self else self._latest
 
     def seconds(self, slot: int) -> tuple[float, ...]:
         """What was waited for after an exchange."""
