@@ -7,6 +7,7 @@ import functools
 from collections.abc import Iterable
 
 from convo_replay.validation.findings import Rule
+from convo_replay.verdict import catalogue as judged
 
 
 @functools.cache
@@ -20,13 +21,16 @@ def all_rules() -> dict[str, Rule]:
 
 
 def unknown(names: Iterable[str]) -> str:
-    """What is wrong with names of rules: which does not exist, and which is near; empty where all exist."""
-    known = all_rules()
+    """What is wrong with names of rules: which does not exist, and which is near; empty where all exist.
+
+    Those of the verdict on fault runs are names, too.
+    """
+    known = sorted(all_rules().keys() | judged.names())
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             meant = f"; do you mean {' or '.join(near)}?" if near else ""
-            return f"there is no rule {name!r}{meant} (all: convo-replay check --rules)"
+            return f"there is no rule {name!r}{meant} (all: convo-replay check --rules; of fault runs: docs/verdict.md)"
     return ""
 
 
