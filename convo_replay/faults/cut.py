@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convo_replay.exchange import End, Exchange, Steps
+from convo_replay.faults import outcomes
 from convo_replay.faults.fault import Fault, word
 
 _ENDS = {
@@ -15,6 +16,13 @@ _ENDS = {
     "length": End("truncated", phase="length"),
     "garbage": End("truncated", phase="chunk"),
 }
+
+
+def _from(cause: str) -> dict[str, str]:
+    return outcomes.calls(
+        create=f"{outcomes.CONNECTION} ← httpx2.{cause}, after 3 requests",
+        raw=(f"httpx2.{cause} (bare)", f"openai.APIConnectionError ← httpx2.{cause}"),
+    )
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,13 @@ class Cut(Fault):
     kind = "body"
     summary = "the connection ends in the middle of the body"
     positions = "any"
+    outcomes: ClassVar = outcomes.by_word(
+        reset=_from("ReadError"),
+        eof=outcomes.calls(create=outcomes.BARE, raw="silent: short", stream="silent: a partial message"),
+        chunk=_from("RemoteProtocolError"),
+        length=_from("RemoteProtocolError"),
+        garbage=_from("RemoteProtocolError"),
+    )
     source: ClassVar[str] = "rows 11, 12, 14, 24-27, 51"
 
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:

@@ -18,7 +18,7 @@ class EmptyData(Fault):
     kind = "stream"
     summary = "an event with an empty data line"
     positions = "events"
-    outcomes: ClassVar = outcomes.calls(raw=("silent: an event less", outcomes.BARE))
+    outcomes: ClassVar = outcomes.calls(raw=("silent: an event less; more as for drop", outcomes.BARE))
     source: ClassVar[str] = "row 31"
 
     def fits(self, exchange: Exchange) -> str:

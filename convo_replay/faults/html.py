@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from convo_replay.exchange import Exchange, Steps
 from convo_replay.faults import outcomes, pieces, provider_errors
-from convo_replay.faults.fault import Fault, key
+from convo_replay.faults.fault import Fault, word
 
 _PAGE = (
     b'<!DOCTYPE html>\n<html lang="en-US">\n<head><title>Just a moment...</title>'
@@ -18,18 +18,19 @@ _PAGE = (
 
 @dataclass(frozen=True)
 class Html(Fault):
-    """`html`: what a proxy shows a browser that it does not trust."""
+    """`html`: what a proxy shows a browser that it does not trust; `html:application/json`: under a false label."""
 
-    type: str = key("text/html", choices=("text/html", "application/json"), help="what the page is labelled as")
+    type: str = word("text/html", choices=("text/html", "application/json"), help="what the page is labelled as")
 
     name = "html"
     kind = "body"
     summary = "200 with an HTML page"
     whole = True
-    outcomes: ClassVar = outcomes.calls(
-        create="result: a str, the page",
-        raw="silent: no events",
-        stream=outcomes.ASSERTION,
+    outcomes: ClassVar = outcomes.by_word(
+        **{
+            label: outcomes.calls(create=said, raw="silent: no events", stream=outcomes.ASSERTION)
+            for label, said in (("text/html", "result: a str, the page"), ("application/json", outcomes.BARE))
+        }
     )
     source: ClassVar[str] = "rows 14, 15, 39"
 

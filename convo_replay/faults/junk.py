@@ -18,7 +18,7 @@ class Junk(Fault):
     name = "junk"
     kind = "stream"
     summary = "an event that is no JSON after the end of the stream"
-    outcomes: ClassVar = outcomes.calls(raw=(outcomes.BARE, "normal"))
+    outcomes: ClassVar = outcomes.calls(raw=(outcomes.BARE, "normal: nothing is read after [DONE]"))
     source: ClassVar[str] = "row 51"
 
     def fits(self, exchange: Exchange) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from convo_replay.exchange import Exchange, Steps
+from convo_replay.faults import outcomes
 from convo_replay.faults.fault import Fault
 
 
@@ -15,6 +16,7 @@ class Noop(Fault):
     name = "noop"
     kind = "benign"
     summary = "changes nothing"
+    outcomes = outcomes.every("normal")
 
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
         return (*before, *after)

@@ -18,7 +18,8 @@ class Repeat(Fault):
     kind = "stream"
     summary = "the whole stream twice"
     outcomes: ClassVar = outcomes.calls(
-        raw=("silent: all events twice", "normal"), stream=("silent: the text doubled", "normal")
+        raw=("silent: all events twice", "normal: nothing is read after [DONE]"),
+        stream=("silent: the text doubled", "normal: nothing is read after [DONE]"),
     )
     source: ClassVar[str] = "row 44"
 

@@ -25,9 +25,9 @@ class ToolArguments(Fault):
     kind = "tools"
     summary = "arguments of a tool call that are no JSON"
     outcomes: ClassVar = outcomes.calls(
-        create=("result: input is a str", "normal: arguments are text"),
-        raw="normal: fragments are text",
-        stream=("ValueError (bare)", "normal: arguments are text"),
+        create=("result: input is a str", "result: arguments that are no JSON"),
+        raw="result: fragments that are no JSON",
+        stream=("ValueError (bare)", "result: arguments that are no JSON"),
     )
     source: ClassVar[str] = "row 49"
 

@@ -22,9 +22,9 @@ class ToolTruncated(Fault):
     kind = "tools"
     summary = "the input of a tool call breaks off; the answer ends as usual"
     outcomes: ClassVar = outcomes.calls(
-        create=("silent: an input without its last key", "normal: arguments are text"),
+        create=("silent: an input without its last key", "silent: half of the arguments"),
         raw="silent: fragments are missing",
-        stream=("silent: a part of the input", "normal: arguments are text"),
+        stream=("silent: a part of the input", "silent: half of the arguments"),
     )
     source: ClassVar[str] = "row 49"
 

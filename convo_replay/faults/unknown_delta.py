@@ -16,8 +16,8 @@ from convo_replay.providers import wire
 class UnknownDelta(Fault):
     """`unknown_delta@3`: of a new type; `unknown_delta:unfit@3`: of a known type that the open block cannot have.
 
-    It names the block that is open at the position, or the first one. In chat completions, where a delta is an object
-    of keys, it is one with a new key; none is unfit there.
+    It names the block that is open at the position; where none is, nothing changes. In chat completions, where a delta
+    is an object of keys, it is one with a new key; none is unfit there.
     """
 
     what: str = word("new", choices=("new", "unfit"), help="new: of an unknown type; unfit: not of the block's")
@@ -26,7 +26,9 @@ class UnknownDelta(Fault):
     kind = "stream"
     summary = "a delta of an unknown type, or one that does not fit its block"
     positions = "events"
-    outcomes: ClassVar = outcomes.calls(raw="normal, and an event more", stream="normal")
+    outcomes: ClassVar = outcomes.calls(
+        raw="normal, and an event more", stream=("normal", "normal, and a key more in the message")
+    )
     source: ClassVar[str] = "row 48"
 
     def fits(self, exchange: Exchange) -> str:
@@ -36,7 +38,10 @@ class UnknownDelta(Fault):
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
         if fitting.wire_format(exchange) == "openai_chat":
             return pieces.inserted(before, after, Chunk(0.0, pieces.event(None, wire.dump(_chunk(exchange)))))
-        index, kind = _open_block(before)
+        opened = _open_block(before)
+        if opened is None:
+            return (*before, *after)
+        index, kind = opened
         delta = {"type": "note_delta", "note": "?"}
         if self.what == "unfit":
             text = {"type": "text_delta", "text": "?"}
@@ -45,14 +50,16 @@ class UnknownDelta(Fault):
         return pieces.inserted(before, after, Chunk(0.0, pieces.event("content_block_delta", wire.dump(data))))
 
 
-def _open_block(before: Steps) -> tuple[int, str]:
-    """Index and type of the block that was started last; of the first one, a text, where none was."""
-    started = (0, "text")
+def _open_block(before: Steps) -> tuple[int, str] | None:
+    """Index and type of the block that was started last and is not stopped."""
+    started: tuple[int, str] | None = None
     for event in sse.split(pieces.body_of(before)):
         data = wire.mapping(wire.parse(event.data))
         index = data.get("index")
         if data.get("type") == "content_block_start" and isinstance(index, int):
             started = index, wire.string(wire.mapping(data.get("content_block")).get("type"))
+        elif data.get("type") == "content_block_stop":
+            started = None
     return started
 
 

@@ -17,7 +17,7 @@ class UnknownTool(Fault):
     name = "unknown_tool"
     kind = "tools"
     summary = "a tool call with the name of no tool"
-    outcomes: ClassVar = outcomes.every("normal, with another name")
+    outcomes: ClassVar = outcomes.every("result: the name of no tool")
     source: ClassVar[str] = "§3"
 
     def fits(self, exchange: Exchange) -> str:

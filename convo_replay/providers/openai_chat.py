@@ -41,6 +41,7 @@ _ERRORS: Final[Mapping[int, tuple[str, str | None, str]]] = {
     502: ("server_error", None, "Bad gateway."),
     503: ("server_error", None, "The engine is currently overloaded, please try again later."),
     504: ("server_error", None, "Gateway timeout."),
+    529: ("server_error", None, "Overloaded."),
 }
 
 
