@@ -9,13 +9,15 @@ deadline around it, whichever comes first.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
 import weakref
 from asyncio import base_events
 from time import monotonic
 from typing import Any
 
-from convo_replay.waiting import clocks
+from convo_replay.waiting import clocks, outside
 from convo_replay.waiting.outside import Outside
 
 _sleep = asyncio.tasks.sleep
@@ -141,6 +143,29 @@ async def pause(seconds: float) -> None:
     """Skips a wait on the running loop; where its clock cannot be moved, waits."""
     clock = clock_of(asyncio.get_running_loop())
     await (_sleep(seconds) if clock is None else clock.pause(seconds))
+
+
+def pause_from_thread(loop: asyncio.AbstractEventLoop, seconds: float, job: object) -> None:
+    """Skips a wait of a thread on the loop that awaits it. Gives up where the loop is held up itself."""
+
+    async def waiting() -> None:
+        outside.finished(loop, job)  # it does nothing now
+        try:
+            await pause(seconds)
+        finally:
+            outside.started(loop, job)
+
+    with contextlib.suppress(concurrent.futures.CancelledError, TimeoutError):
+        coroutine = waiting()
+        try:
+            done = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # closed
+            coroutine.close()
+            return
+        try:
+            done.result(outside.JOB)
+        finally:
+            done.cancel()
 
 
 def rest() -> None:

@@ -19,6 +19,7 @@ from convo_replay.errors import ConvoFailure
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
+    from convo_replay.waiting.jobs import Job
 
 _monotonic = time.monotonic
 _SECONDS = ("monotonic", "time", "perf_counter")
@@ -34,10 +35,12 @@ class LoopClock(Protocol):
 class Timeline:
     """The seconds skipped in one thread."""
 
-    __slots__ = ("skipped",)
+    __slots__ = ("job", "skipped")
 
     def __init__(self) -> None:
         self.skipped = 0.0
+        self.job: Job | None = None
+        """What the thread is doing for another one."""
 
 
 class _Here(threading.local):

@@ -1,13 +1,15 @@
 """What is skipped in a thread that works for another one passes for that one, too.
 
-`asyncio.to_thread(client.messages.create, …)` may skip a minute in its thread; a deadline around it
-is due then, and a retry of the whole must know. So a job starts with the timeline of whoever gave
-it, and where it ends ahead of that, that one catches up. Jobs side by side do not add up.
+`asyncio.to_thread(client.messages.create, …)` may ask for a minute in its thread: a deadline around
+it is due then, and a retry of the whole must know. So a job starts with the timeline of whoever gave
+it. Where a loop awaits it, each of its waits is skipped on that loop, deadlines first; elsewhere its
+giver catches up when it ends. Jobs side by side do not add up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +18,44 @@ from convo_replay.waiting import clocks, loops, outside
 if TYPE_CHECKING:
     from convo_replay.transports.patching import Patches
 
+SETTLED = 1e-3
+"""Seconds by which timelines may differ."""
 
-class _Job:
-    """A function that is called in another thread, once or more often."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+class Job:
+    """A function that is called in another thread.
+
+    Args:
+        awaited: a loop awaits it, the one that runs here. Elsewhere its giver may block until it ends.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, awaited: bool) -> None:
         self._function = function
-        self._timeline = clocks.timeline()
-        self._began = self._timeline.skipped
-        self._module, self._loop = loops.running()
+        self._giver = clocks.timeline()
+        self._began = self._giver.skipped
+        self._module, self.loop = loops.running()
+        self._awaited = awaited
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mine = clocks.timeline()
-        mine.skipped = max(mine.skipped, self._began)
+        before, mine.job = mine.job, self
+        began = mine.skipped = max(mine.skipped, self._began)
         try:
             return self._function(*args, **kwargs)
         finally:
-            more = mine.skipped - self._timeline.skipped
-            if more > 0:
-                clock = None if self._module is None else self._module.clock_of(self._loop)
-                clocks.advance(more, clock, self._timeline)
+            mine.job = before
+            more = self._began + mine.skipped - began - self._giver.skipped
+            if more > SETTLED and not self.pause(more):
+                clock = None if self._module is None else self._module.clock_of(self.loop)
+                clocks.advance(more, clock, self._giver)
+
+    def pause(self, seconds: float) -> float:
+        """Skips a wait on the loop that awaits this; gives the seconds that were skipped there, 0 where none can be."""
+        if not self._awaited or self._module is None or not self._module.can_move(self.loop):
+            return 0.0
+        before = self._giver.skipped
+        self._module.pause_from_thread(self.loop, seconds, self)
+        return self._giver.skipped - before
 
     def __repr__(self) -> str:
         return repr(self._function)
@@ -68,16 +88,19 @@ def install(patches: Patches) -> None:
 
 def _submit(original: Callable[..., Any]) -> Callable[..., Any]:
     def submit(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        return original(self, _Job(fn), *args, **kwargs)
+        return original(self, fn if isinstance(fn, Job) else Job(fn, awaited=False), *args, **kwargs)
 
     return submit
 
 
 def _run_in_executor(original: Callable[..., Any]) -> Callable[..., Any]:
     def run_in_executor(self: Any, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-        future = original(self, executor, func, *args)
-        outside.started(self, future)
-        future.add_done_callback(lambda done: outside.finished(self, done))
+        if loops.running()[1] is not self or not isinstance(executor, ThreadPoolExecutor | None):
+            return original(self, executor, func, *args)
+        job = Job(func, awaited=True)
+        future = original(self, executor, job, *args)
+        outside.started(self, job)
+        future.add_done_callback(lambda _: outside.finished(self, job))
         return future
 
     return run_in_executor
@@ -85,24 +108,24 @@ def _run_in_executor(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run_sync_in_worker_thread(original: Callable[..., Any]) -> Callable[..., Any]:
     async def run_sync_in_worker_thread(cls: Any, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await _in_thread(original, (cls, _Job(func), *args), kwargs)
+        job = Job(func, awaited=True)
+        return await _watched(job, original(cls, job, *args, **kwargs))
 
     return run_sync_in_worker_thread
 
 
 def _run_sync(original: Callable[..., Any]) -> Callable[..., Any]:
     async def run_sync(sync_fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await _in_thread(original, (_Job(sync_fn), *args), kwargs)
+        job = Job(sync_fn, awaited=True)
+        return await _watched(job, original(job, *args, **kwargs))
 
     return run_sync
 
 
-async def _in_thread(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+async def _watched(job: Job, running: Awaitable[Any]) -> Any:
     __tracebackhide__ = True
-    job = object()
-    _, loop = loops.running()
-    outside.started(loop, job)
+    outside.started(job.loop, job)
     try:
-        return await original(*args, **kwargs)
+        return await running
     finally:
-        outside.finished(loop, job)
+        outside.finished(job.loop, job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from convo_replay.waiting import clocks
 from convo_replay.waiting.clocks import LoopClock
 
 
@@ -30,6 +31,18 @@ def clock() -> LoopClock | None:
     module, loop = running()
     found: LoopClock | None = None if module is None else module.clock_of(loop)
     return found
+
+
+def skip(seconds: float) -> None:
+    """Skips a wait in this thread, and for whoever waits for this thread."""
+    mine = clocks.timeline()
+    here = clock()
+    if mine.job is not None and here is None:
+        moved = mine.job.pause(seconds)
+        if moved:
+            mine.skipped += moved
+            return
+    clocks.advance(seconds, here)
 
 
 def can_move() -> bool:

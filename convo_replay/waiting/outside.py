@@ -42,7 +42,7 @@ class Outside:
         work = dict.fromkeys(streams, STREAM)
         loop = self._loop()
         if loop is not None:
-            work |= dict.fromkeys(map(id, _jobs.get(loop, ())), JOB)
+            work |= dict.fromkeys(map(id, list(_jobs.get(loop, ()))), JOB)
         if not work:
             return 0.0
         now = monotonic()

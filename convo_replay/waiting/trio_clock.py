@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
 import weakref
 from typing import Any
 
 import trio
 from trio._core import _run
 
-from convo_replay.waiting import clocks
+from convo_replay.waiting import clocks, outside
 from convo_replay.waiting.outside import Outside
 
 _known: weakref.WeakSet[TrioClock] = weakref.WeakSet()
@@ -96,6 +98,26 @@ async def pause(seconds: float) -> None:
     """Skips a wait in the running trio; where its clock cannot be moved, waits."""
     clock = clock_of(running())
     await (trio.sleep_until(trio.current_time() + seconds) if clock is None else clock.pause(seconds))
+
+
+def pause_from_thread(runner: Any, seconds: float, job: object) -> None:
+    """Skips a wait of a thread in the run that awaits it. Gives up where the run is held up itself."""
+    done = threading.Event()
+    scope = trio.CancelScope()
+
+    async def waiting() -> None:
+        outside.finished(runner, job)  # it does nothing now
+        try:
+            with scope:
+                await pause(seconds)
+        finally:
+            outside.started(runner, job)
+            done.set()
+
+    with contextlib.suppress(trio.RunFinishedError):
+        runner.entry_queue.run_sync_soon(trio.lowlevel.spawn_system_task, waiting)
+        if not done.wait(outside.JOB):
+            runner.entry_queue.run_sync_soon(scope.cancel)
 
 
 def rest() -> None:
