@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
     from convo_replay.pytest_session import PytestSession
+    from convo_replay.pytest_session.fault_runs import FaultRuns
     from convo_replay.reporting.transcript import Transcript
     from convo_replay.standins import StandIns
 
@@ -37,15 +38,18 @@ INI = {
     "convo_ignore": ("args", "hosts never claimed, e.g. one's own server under test"),
     "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
     "convo_max_requests": ("string", f"live requests that a session may make (default: {DEFAULT_MAX_REQUESTS})"),
+    "convo_retry_modules": ("args", "modules whose waits are skipped while a cassette replays, beyond the known ones"),
     "convo_adopt_vcr": ("bool", "run tests marked vcr, of vcrpy and pytest-recording, on this engine"),
 }
 MARKER = (
     "convo(cassette=, record=, match_on=, normalize=, secrets=, sanitize=, keep=, repeats=, unplayed=, timing=, "
-    "validate=, ignore_rules=, intercept=, ignore=, passthrough=, before_record=): replay the test's conversation "
-    "with an LLM API from its cassette, or record it. Taking the `convo` fixture does the same."
+    "validate=, ignore_rules=, intercept=, ignore=, passthrough=, before_record=, faults=, expect=): replay the test's "
+    "conversation with an LLM API from its cassette, or record it. Taking the `convo` fixture does the same. With "
+    "faults=['429', 'cut:eof@*'] it runs once more for each fault, and the client is judged."
 )
 
 _session_key: pytest.StashKey[PytestSession] = pytest.StashKey()
+_faults_key: pytest.StashKey[FaultRuns] = pytest.StashKey()
 _standins_key: pytest.StashKey[StandIns] = pytest.StashKey()
 
 
@@ -73,6 +77,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_count,
         default=None,
         help=f"Live requests the session may make, over all xdist workers (default: {DEFAULT_MAX_REQUESTS}).",
+    )
+    group.addoption(
+        "--convo-faults",
+        metavar="SPECS",
+        action="append",
+        default=None,
+        help="Run every convo test once more for each of these faults, and judge the client: e.g. "
+        "--convo-faults='429 529 cut:reset@* cut:eof@*'. May be repeated. `convo-replay faults` lists them.",
+    )
+    group.addoption(
+        "--convo-report",
+        metavar="FILE.json",
+        default=None,
+        help="Write what became of each fault run to this file (docs/report-format.md).",
     )
     for name, (kind, text) in INI.items():
         parser.addini(name, text, type=kind, default=[] if kind == "args" else None)  # type: ignore[arg-type]
@@ -109,6 +127,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from convo_replay import pytest_options
 
         pytest_options.check(config)
+    if config.option.convo_faults or config.option.convo_report:
+        from convo_replay import pytest_matrix, pytest_options
+
+        pytest_options.check_faults(config)
+        pytest_matrix.of(config)
     if adopts_vcr(config):
         from convo_replay import pytest_adoption
 
@@ -202,7 +225,7 @@ def is_adopted(item: object) -> TypeGuard[pytest.Function]:
     )
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # before `--lf` takes its choice
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
@@ -213,6 +236,8 @@ def pytest_make_collect_report(
             from convo_replay.pytest_session.settings import collection_problems
 
             problems = collection_problems(collector.config, convo_tests)
+            if not problems and _asks_for_faults(collector.config, convo_tests):
+                report.result, problems = faults_of(collector.config).expanded(report.result)
             if problems:
                 report.outcome = "failed"
                 report.longrepr = "\n".join(problems)
@@ -220,9 +245,24 @@ def pytest_make_collect_report(
     return report
 
 
+def _asks_for_faults(config: pytest.Config, convo_tests: Sequence[pytest.Item]) -> bool:
+    return bool(config.option.convo_faults) or any(
+        "faults" in mark.kwargs for test in convo_tests for mark in test.iter_markers("convo")
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.convo_faults:  # tests that a conftest has marked just now
+        items[:], problems = faults_of(config).expanded(items)
+        if problems:
+            raise pytest.UsageError("\n".join(problems))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     convo_tests = [item for item in session.items if is_convo(item)]
+    if _asks_for_faults(session.config, convo_tests):
+        faults_of(session.config).collected(session.items)
     if convo_tests and not session.config.option.collectonly:
         running(session.config).prepare(convo_tests)
     elif "convo_replay.errors" in sys.modules:  # `use_cassette`: what it raises is pytest's failure, too
@@ -234,6 +274,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str | None:
     session = config.stash.get(_session_key, None)
     return session.recording_by_marker(items) if session is not None else None
+
+
+def faults_of(config: pytest.Config) -> FaultRuns:
+    """What makes the session's fault runs, started when a fault is asked for."""
+    found = config.stash.get(_faults_key, None)
+    if found is None:
+        from convo_replay import pytest_matrix
+        from convo_replay.pytest_session.fault_runs import FaultRuns
+
+        found = config.stash[_faults_key] = FaultRuns(config)
+        pytest_matrix.of(config)
+    return found
 
 
 def running(config: pytest.Config) -> PytestSession:

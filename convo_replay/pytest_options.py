@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from convo_replay.pytest_hooks import DEFAULT_MAX_REQUESTS, RECORD_MODES
@@ -30,6 +33,32 @@ def check(config: pytest.Config) -> None:
         problem = unknown(names)
         if problem:
             raise pytest.UsageError(f"{_ini_file(config)}: convo_ignore_rules: {problem}")
+
+
+def check_faults(config: pytest.Config) -> None:
+    """Reads what the command line says about faults and the report.
+
+    Raises:
+        pytest.UsageError: a spec that does not parse, or a file that cannot be written there.
+    """
+    said = config.option.convo_report
+    if said:
+        path = Path(config.invocation_params.dir, os.path.expanduser(said))  # noqa: PTH111
+        if path.suffix != ".json":
+            raise pytest.UsageError(f"--convo-report: expected a file named *.json, got {said!r}")
+        if path.is_dir():
+            raise pytest.UsageError(f"--convo-report: {said} is a directory; name a file in it")
+        if not path.parent.is_dir():
+            raise pytest.UsageError(f"--convo-report: there is no directory {path.parent}; make it, or name another")
+    if config.option.convo_faults:
+        from convo_replay.faults.specs import parse
+
+        try:
+            plans = parse(list(config.option.convo_faults))
+        except ValueError as error:
+            raise pytest.UsageError(f"--convo-faults: {error}") from None
+        if not plans:
+            raise pytest.UsageError("--convo-faults: expected specs, e.g. '429 cut:eof@*'; got none")
 
 
 def choice(config: pytest.Config, name: str) -> str:

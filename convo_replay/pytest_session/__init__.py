@@ -13,10 +13,10 @@ the context of the moment they were started in.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 from _pytest.outcomes import Exit
@@ -24,11 +24,15 @@ from _pytest.outcomes import Exit
 from convo_replay.config import Config
 from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
-from convo_replay.pytest_hooks import is_adopted, is_convo
+from convo_replay.pytest_hooks import faults_of, is_adopted, is_convo
 from convo_replay.pytest_options import max_requests
 from convo_replay.pytest_session import failures, settings
 from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally, write_summary
 from convo_replay.pytest_session.wide import WideFixtures
+
+if TYPE_CHECKING:
+    from convo_replay.pytest_session.fault_runs import FaultItem
+    from convo_replay.verdict.judging import Verdict
 
 T = TypeVar("T")
 
@@ -42,7 +46,8 @@ class Run:
         self.reported: set[str] = set()
         """The phases that fail with the conversation's failure."""
         self.broken: ConvoFailure | None = None
-        """What is wrong with the answers; known when the call phase is over."""
+        """What is wrong with the answers, or with the client; known when the call phase is over."""
+        self.verdict: Verdict | None = None
 
     @property
     def failure(self) -> ConvoFailure | None:
@@ -72,6 +77,8 @@ class PytestSession:
         budget_file = getattr(config, "workerinput", {}).get("convo_budget_file")
         self.live_requests = LiveRequests(Path(budget_file) if budget_file else None)
         self.wide = WideFixtures(self)
+        self._failed: set[str] = set()
+        """Tests that failed without a fault."""
 
     # -- collection ---------------------------------------------------------------------------------
 
@@ -113,9 +120,33 @@ class PytestSession:
             config = settings.effective(self.config, convo_config, marker)
         except ValueError as error:
             raise pytest.fail.Exception(f"{item.nodeid}: {error}", pytrace=False) from None
-        conversation = self.conversation(settings.cassette_of(item, marker), config, settings.owner_of(item))
+        conversation = self._conversation_of(item, settings.cassette_of(item, marker), config, marker)
         with self.opened(item, conversation):
             yield conversation
+
+    def _conversation_of(
+        self, item: pytest.Item, path: Path, config: Config, marker: Mapping[str, Any]
+    ) -> Conversation:
+        expect, fault = marker.get("expect", ""), self._fault_of(item)
+        if fault is None:
+            return self.conversation(path, config, settings.owner_of(item), expect=expect)
+        from convo_replay.pytest_session.fault_runs import REPLAYED, unrecorded
+
+        if config.record not in REPLAYED:  # `convo_config` says so, which is not known before
+            raise pytest.skip.Exception(unrecorded(item, path, config.record), _use_item_location=True)
+        # What a client leaves out after a fault is the verdict's to say.
+        config = config.model_copy(update={"unplayed": "ignore"})
+        load = faults_of(self.config).cassettes.load
+        return self.conversation(path, config, settings.owner_of(item), load=load, plan=fault.plan, expect=expect)
+
+    @staticmethod
+    def _fault_of(item: pytest.Item) -> FaultItem | None:
+        """What a fault run breaks; `None` for any other test."""
+        if settings.plain_name_key not in item.stash:
+            return None
+        from convo_replay.pytest_session.fault_runs import fault_key
+
+        return item.stash[fault_key]
 
     @contextlib.contextmanager
     def opened(self, item: pytest.Item, conversation: Conversation) -> Iterator[None]:
@@ -133,9 +164,9 @@ class PytestSession:
             with said_by_pytest():
                 self.close(conversation, context.run, failed=run.failed)
 
-    def conversation(self, path: Path, config: Config, owner: str, rerecord: str = "") -> Conversation:
-        """A conversation on the session's budget; it is not open yet."""
-        return Conversation(path, config, owner=owner, budget=self.budget(config), rerecord=rerecord)
+    def conversation(self, path: Path, config: Config, owner: str, **more: Any) -> Conversation:
+        """A conversation on the session's budget; it is not open yet. `more`: see `Conversation`."""
+        return Conversation(path, config, owner=owner, budget=self.budget(config), **more)
 
     def budget(self, config: Config) -> SessionBudget:
         """The limit that a conversation was told, on the count of the session."""
@@ -155,6 +186,13 @@ class PytestSession:
         __tracebackhide__ = True
         if is_convo(item) or is_adopted(item):
             item.stash[_run_key] = Run()
+            fault = self._fault_of(item)
+            if fault is not None:
+                reason = fault.reason
+                if not reason and settings.owner_of(item) in self._failed:
+                    reason = "the test fails without a fault, and did so in this run"
+                if reason:
+                    item.add_marker(pytest.mark.skip(reason=reason))
         return (yield from self._phase(item, "setup"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -181,8 +219,10 @@ class PytestSession:
             raise
         except BaseException as error:
             raised = error
+        if run.conversation is not None and (when == "call" or (when == "setup" and raised is not None)):
+            raised = self._judged(item, run, when, raised)
         failure = run.failure
-        if failure is None and when != "setup" and run.conversation is not None:
+        if failure is None and when != "setup" and run.conversation is not None and self._fault_of(item) is None:
             failure = run.broken = run.conversation.broken_answers()
         if failure is not None and not run.reported:
             run.reported.add(when)
@@ -193,6 +233,24 @@ class PytestSession:
         if raised is not None:
             raise raised
         return cast("T", result)
+
+    def _judged(self, item: pytest.Item, run: Run, when: str, raised: BaseException | None) -> BaseException | None:
+        """What a phase ended with, less what the client may do about a fault; a bad verdict is the run's failure."""
+        conversation = run.conversation
+        if conversation is None or conversation.run is None:
+            return raised
+        from convo_replay.pytest_session import judged
+
+        ended = judged.ended_with(item, raised)
+        verdict = run.verdict = judged.verdict_of(item, conversation, raised)
+        if verdict is None:
+            return raised
+        if not verdict.good:
+            run.broken = judged.failure(item, verdict, conversation, self._fault_of(item))
+            return ended
+        if when == "call":
+            return None
+        return pytest.skip.Exception(f"{verdict.outcome} in a fixture's set-up: {ended!r}", _use_item_location=True)
 
     def _is_again(self, error: BaseException) -> bool:
         return isinstance(error, ConvoFailure) and error not in self.wide.failures
@@ -216,7 +274,22 @@ class PytestSession:
                 report.longrepr = failures.longrepr(failure, item)
             elif run is not None and run.missed:
                 report.sections.append(("convo", str(run.missed[0])))
+        if run is not None and (report.when == "call" or (report.when == "setup" and not report.passed)):
+            self._tell(item, run, report)
         return report
+
+    def _tell(self, item: pytest.Item, run: Run, report: pytest.TestReport) -> None:
+        """Notes what became of a run: for the fault runs of the same test, and for the matrix."""
+        fault = self._fault_of(item)
+        if fault is None and report.failed:
+            self._failed.add(settings.owner_of(item))
+        if fault is None and run.verdict is None:
+            return
+        from convo_replay import pytest_matrix
+        from convo_replay.pytest_session import judged
+
+        pytest_matrix.of(self.config)
+        report.convo_fault = judged.told(item, report, run.verdict, fault)  # type: ignore[attr-defined]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

@@ -34,7 +34,7 @@ Place = tuple[str, int, str]
 """A file, a line, a function."""
 
 
-class _Reported(ConvoFailure, Failed):
+class Reported(ConvoFailure, Failed):
     """Remembers who called: its traceback ends where somebody swallowed it, which may be far from the test."""
 
     def __init__(self, msg: str | None = None, pytrace: bool = True) -> None:
@@ -45,8 +45,8 @@ class _Reported(ConvoFailure, Failed):
 
 
 def _named(kind: type[ConvoFailure]) -> type[ConvoFailure]:
-    # `CassetteMiss` in a report, not `_Reported`; and an `except CassetteMiss` still holds.
-    bases = (_Reported,) if kind is ConvoFailure else (_Reported, kind)
+    # `CassetteMiss` in a report, not `Reported`; and an `except CassetteMiss` still holds.
+    bases = (Reported,) if kind is ConvoFailure else (Reported, kind)
     return type(kind.__name__, bases, {"__module__": "convo_replay", "__doc__": kind.__doc__})
 
 
@@ -96,7 +96,7 @@ def is_ours(error: BaseException) -> bool:
 
 def beside(failure: ConvoFailure, raised: Iterable[BaseException]) -> ConvoFailure:
     """The failure, which remembers what else was raised."""
-    if isinstance(failure, _Reported):
+    if isinstance(failure, Reported):
         failure.besides += [leaf for error in raised for leaf in _others(error)]
     return failure
 

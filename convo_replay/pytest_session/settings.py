@@ -18,14 +18,20 @@ from convo_replay.config import Config, settings
 
 MARKER_SETTINGS = (
     "cassette", "record", "match_on", "normalize", "secrets", "sanitize", "keep", "repeats", "unplayed", "timing",
-    "validate", "ignore_rules", "intercept", "ignore", "passthrough", "before_record",
+    "validate", "ignore_rules", "intercept", "ignore", "passthrough", "before_record", "faults", "expect",
 )  # fmt: skip
-CONFIG_SETTINGS = (*MARKER_SETTINGS[1:], "max_requests")
+OF_MARKERS = ("cassette", "faults", "expect")
+"""What only a marker can say."""
+EXPECTED = ("recovered", "raised", "handled")
+CONFIG_SETTINGS = (*(name for name in MARKER_SETTINGS if name not in OF_MARKERS), "max_requests", "retry_modules")
 INI_SETTINGS = (
     "record", "unplayed", "validate", "ignore_rules", "intercept", "ignore", "passthrough", "max_requests",
+    "retry_modules",
 )  # fmt: skip
 
 _seen_key = pytest.StashKey[dict[Path, str]]()
+plain_name_key = pytest.StashKey[str]()
+"""Of a fault run: the name of the test without the fault."""
 
 
 def marker_settings(node: pytest.Item) -> dict[str, Any]:
@@ -46,6 +52,8 @@ def marker_settings(node: pytest.Item) -> dict[str, Any]:
     cassette = merged.get("cassette")
     if cassette is not None and not (isinstance(cassette, (str, os.PathLike)) and str(cassette)):
         raise ValueError(f"@pytest.mark.convo: cassette: expected a path, got {cassette!r}")
+    if merged.get("expect", "") not in ("", *EXPECTED):
+        raise ValueError(f"@pytest.mark.convo: expect: expected one of {' '.join(EXPECTED)}, got {merged['expect']!r}")
     return merged
 
 
@@ -87,14 +95,18 @@ def effective(
         ("default", defaults),
         ("ini", ini),
         ("convo_config", convo_config),
-        ("@pytest.mark.convo", {name: value for name, value in (marker or {}).items() if name != "cassette"}),
+        ("@pytest.mark.convo", {name: value for name, value in (marker or {}).items() if name not in OF_MARKERS}),
         ("command line", said),
     )
 
 
 def owner_of(item: pytest.Item) -> str:
-    """A test's node id, without the group that xdist appends (a parameter may hold an `@`, too)."""
-    return f"{item.parent.nodeid}::{item.name}" if item.parent is not None else item.nodeid
+    """A test's node id, without its fault and the group that xdist appends (a parameter may hold an `@`, too)."""
+    return f"{item.parent.nodeid}::{_plain_name(item)}" if item.parent is not None else item.nodeid
+
+
+def _plain_name(item: pytest.Item) -> str:
+    return item.stash.get(plain_name_key, item.name)
 
 
 def cassette_of(item: pytest.Item, marker: Mapping[str, Any]) -> Path:
@@ -103,8 +115,9 @@ def cassette_of(item: pytest.Item, marker: Mapping[str, Any]) -> Path:
     if named is not None:
         return item.path.parent / Path(named)
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    name = getattr(item, "originalname", item.name)
-    param = item.name[len(name) + 1 : -1] if item.name.startswith(f"{name}[") else None
+    plain = _plain_name(item)
+    name = getattr(item, "originalname", plain)
+    param = plain[len(name) + 1 : -1] if plain.startswith(f"{name}[") else None
     return _default(item.config, item.path, classes, name, param)
 
 

@@ -72,8 +72,8 @@ class WideFixtures:
         except ValueError as error:
             raise pytest.fail.Exception(f"{owner}: {error}", pytrace=False) from None
         path = settings.cassette_of_fixture(self._session.config, file, *_readable(fixturedef, request))
-        rerecord = f"pytest {shlex.quote(request._pyfuncitem.nodeid)} --convo-record=rewrite"
-        conversation = self._session.conversation(path, config, owner, rerecord)
+        rerecord = f"pytest {shlex.quote(settings.owner_of(request._pyfuncitem))} --convo-record=rewrite"
+        conversation = self._session.conversation(path, config, owner, rerecord=rerecord)
         region = _Region(conversation)
         before = len(fixturedef._finalizers)
         passed = False

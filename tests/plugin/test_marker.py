@@ -82,7 +82,10 @@ def test_it(convo, word):
 
 WRONG = {
     "'weather.yaml'": "expected settings by name, got the positional argument 'weather.yaml'",
-    "faults=['429']": "there is no setting 'faults'; there are *cassette*unplayed",
+    "fault=['429']": "there is no setting 'fault'; there are *cassette*unplayed",
+    "expect='silent'": "expect: expected one of recovered raised handled, got 'silent'",
+    "faults='cut:oef@3'": "faults: *cut:oef*eof*",
+    "faults=[429]": "faults: *429*",
     "max_requests=3": "there is no setting 'max_requests'",
     "record='sometimes'": "record: expected one of none once *, got 'sometimes'",
     "match_on=['colour']": "match_on: *'colour' is no matcher*",
