@@ -107,6 +107,20 @@ def check(options: argparse.Namespace) -> int:
     return 2 if unread else int(failed)
 
 
+def faults(options: argparse.Namespace) -> int:
+    """Prints the catalogue of faults."""
+    from convo_replay.reporting import fault_rows
+
+    page: fault_rows.Lines | fault_rows.Page = fault_rows.Lines() if options.json else fault_rows.Page()
+    try:
+        for row in fault_rows.rows():
+            page.row(row)
+    except RuntimeError as error:
+        raise UsageError(str(error)) from None
+    page.summary()
+    return 0
+
+
 def accept(options: argparse.Namespace) -> int:
     """Takes kept recordings as the cassettes; one that cannot be read stops none of the others."""
     from convo_replay import keeping
@@ -193,6 +207,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--strict", action="store_true", help="a warning fails, too")
     one.add_argument("--rules", action="store_true", help="list every rule")
     one.add_argument("--explain", metavar="RULE", help="what one rule is about")
+
+    one = _command(
+        commands, faults, "list the faults: what they do, what each SDK makes of them", "convo-replay faults"
+    )
+    one.add_argument("--json", action="store_true", help="one object per line")
 
     example = "convo-replay accept tests/cassettes"
     one = _command(commands, accept, f"take a kept *{KEPT} as the cassette it is beside", example)

@@ -33,7 +33,7 @@ class Connect(Fault):
 
     name = "connect"
     kind = "connect"
-    summary = "no connection: refused, no such name, TLS fails"
+    summary = "there is no connection"
     whole = True
     outcomes: ClassVar = outcomes.by_word(
         refused=_from("ConnectionRefusedError"),

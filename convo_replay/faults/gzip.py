@@ -31,7 +31,7 @@ class Gzip(Fault):
 
     name = "gzip"
     kind = "body"
-    summary = "a content-encoding that is broken, cut, false or unknown"
+    summary = "a content-encoding that does not hold"
     outcomes: ClassVar = outcomes.by_word(
         corrupt=_CORRUPT,
         crc={**_CORRUPT, **outcomes.calls(raw=("httpx2.DecodingError (bare)", "normal: nothing is read after [DONE]"))},

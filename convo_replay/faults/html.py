@@ -20,7 +20,11 @@ _PAGE = (
 class Html(Fault):
     """`html`: what a proxy shows a browser that it does not trust; `html:application/json`: under a false label."""
 
-    type: str = word("text/html", choices=("text/html", "application/json"), help="what the page is labelled as")
+    type: str = word(
+        "text/html",
+        choices=("text/html", "application/json"),
+        help="text/html: labelled as that; application/json: labelled as JSON",
+    )
 
     name = "html"
     kind = "body"

@@ -56,9 +56,12 @@ class Status(Fault):
 
     name = "status"
     kind = "status"
-    summary = "the answer is an error, with the provider's body and headers; the name may be left out"
+    summary = "the answer is an error, with the provider's body and headers"
     whole = True
-    outcomes: ClassVar = outcomes.by_word(**{status: _said(status) for status in _CLASSES})
+    outcomes: ClassVar = {
+        **outcomes.every("SDK.APIStatusError; 5xx: SDK.InternalServerError, after 3 requests"),
+        **outcomes.by_word(**{status: _said(status) for status in _CLASSES}),
+    }
     source: ClassVar[str] = "row 10, §4.1, §4.3"
 
     def __post_init__(self) -> None:
