@@ -128,13 +128,13 @@ def _noticed(anthropic: Any, cassette: Path, url: str) -> bool:
     """Replays with a stream that just ends, which the application takes for an answer; whether it was told."""
     from convo_replay import ConvoFailure, use_cassette
 
-    print("   cut:eof@t1.6        the application, which does not look at stop_reason, goes on:\n")
+    print("   cut:eof@t1.6        the application, which does not look at stop_reason, takes that for an answer:")
     try:
         with use_cassette(cassette) as convo, convo.replay(faults="cut:eof@t1.6"):
             _ask(anthropic, url, key="none-at-all")
     except ConvoFailure as failure:
         print()
-        for line in str(failure).splitlines():
+        for line in str(failure).partition("\n  what happened:")[0].splitlines():
             print(_folded(line))
         print()
         return True
@@ -151,7 +151,7 @@ def _broken(anthropic: Any, cassette: Path, url: str) -> bool:
             _ask(anthropic, url, key="none-at-all", kept=_text_only)
     except InvalidTurn as failure:
         print("InvalidTurn, without a network:")  # in place of what the model would have said
-        for line in str(failure).splitlines():
+        for line in str(failure).partition("\nnearest recorded: ")[0].splitlines():
             if not line.startswith(_LEFT_OUT):
                 print(_folded(line))
         print()

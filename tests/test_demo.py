@@ -33,7 +33,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_it_says_what_happened_in_one_screen(shown: str) -> None:
-    assert len(shown.splitlines()) < 60
+    assert len(shown.splitlines()) < 70
     assert max(map(len, shown.splitlines())) <= 105
     assert shown.count("It is 18 °C in Paris, with light rain: take an umbrella.") == 2
     assert "2 turns, 36 events" in shown
@@ -42,6 +42,13 @@ def test_it_says_what_happened_in_one_screen(shown: str) -> None:
     assert "no key in it" in shown
     assert '"text":' in shown
     assert "sk-ant" not in shown
+
+
+def test_it_breaks_the_connection_and_says_what_came_of_it(shown: str) -> None:
+    said = " ".join(shown.partition("5. Break.")[2].split())
+    assert "429:retry_after=2 recovered: the SDK waited 2 s on a clock that was moved and asked again; " in said
+    assert "assistant It is 18 °C silent: " in said
+    assert "error truncated-stream-accepted (turns[1], attempt 0): " in said
 
 
 def test_it_breaks_the_conversation_and_says_how(shown: str) -> None:

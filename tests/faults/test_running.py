@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,14 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from convo_replay import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, breaking, faults, use_cassette
+import convo_replay
+from convo_replay import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, breaking, faults
 from convo_replay.cassette import Cassette, update
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 from convo_replay.verdict.evidence import Wait
+
+use_cassette = functools.partial(convo_replay.use_cassette, ignore_rules=["no-backoff"])
+"""What is asked here is asked at once: it is about what is answered."""
 
 URL = "https://api.anthropic.com/v1/messages"
 MODEL = "claude-sonnet-5-5"
