@@ -40,22 +40,22 @@ def end_of(error: BaseException) -> tuple[EndKind, str, str] | None:
         if name in _ENDS:
             kind, phase = _ENDS[name]
             if name == "ConnectError":
-                kind = _connect_kind(error)
+                return _of_connecting(error)
             return kind, phase, str(error)
     return "cancelled", "", ""
 
 
-def _connect_kind(error: BaseException) -> EndKind:
+def _of_connecting(error: BaseException) -> tuple[EndKind, str, str]:
     seen: BaseException | None = error
     for _ in range(10):
         if seen is None:
             break
         if isinstance(seen, socket.gaierror):
-            return "dns"
+            return "dns", "", str(error)
         if isinstance(seen, ssl.SSLError):
-            return "tls"
+            return "tls", "", str(error) or str(seen)  # trio's client says nothing itself
         seen = seen.__cause__ or seen.__context__
-    return "refused"
+    return "refused", "", str(error)
 
 
 _NAMES: dict[tuple[EndKind, str], str] = {

@@ -59,6 +59,11 @@ class Script:
         """Whether nobody takes the request."""
         return self.end.kind == "timeout" and self.end.phase == "write"
 
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether a connection is asked for in vain."""
+        return self.end.kind == "timeout" and self.end.phase == "connect"
+
     def hang_up(self) -> None:
         """The client has left: what follows is the end."""
         self._pieces.clear()
@@ -129,20 +134,25 @@ class Script:
 
     @property
     def is_hurried(self) -> bool:
-        """Whether a timeout that was recorded is not waited for."""
-        return self._fault is None and self.end.kind == "timeout"
+        """Whether deadlines are over without a wait: as recorded, or on a loop whose clock cannot be moved."""
+        if self._fault is None:
+            return self.end.kind == "timeout"
+        waits = self.end.kind == "timeout" or self.end.at > 0 or any(seconds for seconds, _ in self._pieces)
+        return waits and not waiting().can_skip()
 
-    @property
-    def is_timed_out(self) -> bool:
-        """Whether now is when the recorded deadline was over."""
-        return self.is_hurried and (self.end.phase == "connect" or self.seconds() == SILENCE)
+    def is_over(self, timeout: float | None) -> bool:
+        """Whether a hurried deadline is: the client would wait in vain."""
+        seconds = self.seconds()
+        if timeout is None:
+            return self._fault is None and seconds == SILENCE
+        return seconds > timeout
 
     async def async_wait(self, timeout: float | None) -> None:
         """As `wait`, within a deadline of the library's own, which ends it."""
         seconds = self.seconds()
-        if seconds == SILENCE:
+        if seconds == SILENCE or (seconds > 0 and self.is_hurried and self.is_over(timeout)):
             await self.async_silence(timeout)
-        elif seconds > 0:
+        elif seconds > 0 and waiting().can_skip():
             await waiting().async_wait(seconds)
         self._waited = True
 
@@ -152,18 +162,19 @@ class Script:
         Raises:
             ConvoFailure: there is none.
         """
-        if self._fault is None:
-            import anyio
+        if self._fault is not None and (timeout is None or not self.is_hurried):
+            if waiting().can_skip():
+                await waiting().async_wait(DAY if timeout is None else max(DAY, 2 * timeout))
+            raise self._conversation.hung(self._fault)
+        import anyio
 
-            await anyio.sleep_forever()
-        await waiting().async_wait(DAY if timeout is None else max(DAY, 2 * timeout))
-        raise self._conversation.hung(self._fault)
+        await anyio.sleep_forever()
 
     async def async_wait_in_vain(self, timeout: float | None) -> None:
         """As `wait_in_vain`."""
         if timeout is None:
             await self.async_silence(None)
-        else:
+        elif waiting().can_skip():
             await waiting().async_wait(timeout)
 
 

@@ -94,7 +94,7 @@ class Backend:
         def create_connection(_: Any, timeout: float | None = None, **__: Any) -> Socket:
             if script.end.kind in ("refused", "dns"):
                 raise error_of(script.end)
-            if script.end.kind == "timeout" and script.end.phase == "connect":
+            if script.is_unreachable:
                 script.silence(timeout)
             return Socket(script)
 
@@ -131,24 +131,25 @@ class AsyncBackend:
         _take_tls_for_done(stream, is_async=True)
         if self._script.is_hurried:
             module = importlib.import_module("trio" if library == "trio" else "anyio")
-            hurried = _Instead(module, fail_after=self._deadline(module))
             name = "write" if self._script.is_deaf else "read"
+            hurried = _Instead(module, fail_after=self._deadline(module))
             method = _with(getattr(stream, name).__func__, **{module.__name__: hurried})
             setattr(stream, name, MethodType(method, stream))
         return stream
 
     @property
     def _timeout(self) -> float | None:
-        return self._timeouts.get(self._script.end.phase or "read")
+        end = self._script.end
+        return self._timeouts.get(end.phase if end.kind == "timeout" and end.phase else "read")
 
     def _deadline(self, module: Any) -> Any:
-        """`fail_after`, for which a recorded timeout is over as soon as nothing more comes."""
-        return lambda seconds: module.fail_after(0 if self._script.is_timed_out else seconds)
+        """`fail_after`, where no clock is to run: over at once, or as it is."""
+        return lambda seconds: module.fail_after(0 if self._script.is_over(self._timeout) else seconds)
 
-    async def _connecting(self) -> None:
-        end = self._script.end
-        if end.kind == "timeout" and end.phase == "connect":
-            await self._script.async_silence(self._timeout)
+    def _connecting_with(self, module: Any, **names: Any) -> Any:
+        if self._script.is_unreachable and self._script.is_hurried:
+            names["fail_after"] = self._deadline(module)
+        return _Instead(module, **names)
 
     async def _asyncio(self, host: str, port: int, timeout: float | None) -> Any:
         import anyio
@@ -159,13 +160,13 @@ class AsyncBackend:
             if script.end.kind == "dns":
                 await anyio.lowlevel.checkpoint()
                 raise error_of(script.end)
-            if script.end.kind == "refused" or (script.end.kind, script.end.phase) == ("timeout", "connect"):
+            if script.end.kind == "refused" or script.is_unreachable:
                 backend = _Instead(None, connect_tcp=self._refused_by_asyncio)
                 connect_tcp = _with(anyio.connect_tcp, get_async_backend=lambda: backend, getaddrinfo=_addresses)
                 return await connect_tcp(remote_host, remote_port)
             return asyncio_stream()(script, self._timeout)
 
-        stand_in = _Instead(anyio, connect_tcp=connect, fail_after=self._deadline(anyio))
+        stand_in = self._connecting_with(anyio, connect_tcp=connect)
         backend = _submodule(self._core, "_backends.anyio").AnyIOBackend
         return await _with(backend.connect_tcp, anyio=stand_in)(self, host, port, timeout, None, ())
 
@@ -173,7 +174,8 @@ class AsyncBackend:
         import anyio
 
         await anyio.lowlevel.checkpoint()
-        await self._connecting()
+        if self._script.is_unreachable:
+            await self._script.async_silence(self._timeout)
         raise OSError(error_of(self._script.end).errno, f"Connect call failed {(host, port)}")
 
     async def _trio(self, host: str, port: int, timeout: float | None) -> Any:
@@ -182,17 +184,17 @@ class AsyncBackend:
         script = self._script
 
         async def connect(host: str, port: int, **_: Any) -> Any:
-            await trio.lowlevel.checkpoint()
             if script.end.kind == "dns":
+                await trio.lowlevel.checkpoint()
                 raise error_of(script.end)
-            await self._connecting()
             made = trio_socket()(script, self._timeout)
-            if script.end.kind == "refused":
+            if script.end.kind == "refused" or script.is_unreachable:
                 names = {"getaddrinfo": _addresses, "socket": lambda *_: made}
                 return await _with(trio.open_tcp_stream, **names)(host, port)
+            await trio.lowlevel.checkpoint()
             return trio.SocketStream(made)
 
-        stand_in = _Instead(trio, open_tcp_stream=connect, fail_after=self._deadline(trio))
+        stand_in = self._connecting_with(trio, open_tcp_stream=connect)
         backend = _submodule(self._core, "_backends.trio").TrioBackend
         return await _with(backend.connect_tcp, trio=stand_in)(self, host, port, timeout, None, ())
 

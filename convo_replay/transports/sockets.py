@@ -156,6 +156,8 @@ def trio_socket() -> Callable[[Script, float | None], Any]:
 
         async def connect(self, address: Any) -> None:
             await trio.lowlevel.checkpoint()
+            if self._script.is_unreachable:
+                await self._script.async_silence(self._timeout)
             error = error_of(self._script.end)
             raise OSError(error.errno, f"Error connecting to {address!r}: {error.strerror}")
 
