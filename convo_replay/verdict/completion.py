@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from convo_replay import sse
 from convo_replay.exchange import Chunk, End, Exchange, Head
 from convo_replay.providers import Reply, find, wire
 from convo_replay.verdict.evidence import Attempt
@@ -83,17 +84,30 @@ class Delivered:
             return "same"
         if find(attempt.request) is None or not _generates(attempt):
             return "same" if self.exchange.body == recorded.body else "no"
-        if self._builds_the_same():
+        if self._builds_the_same() and not self._hurts:
             return "same"
         return "no" if self.damage or not self._is_whole() else "unseen"
 
     @cached_property
     def damage(self) -> tuple[str, ...]:
         """What the grammar of the answer says against it and not against the recorded one; one sentence each."""
+        return tuple([said for _, said in self._wrong])
+
+    @cached_property
+    def _wrong(self) -> list[tuple[str, str]]:
         if self.attempt.recorded is None:
-            return ()
+            return []
         known = {rule for rule, _ in _errors(self.attempt.recorded)}
-        return tuple(said for rule, said in _errors(self.exchange) if rule not in known)
+        return [(rule, said) for rule, said in _errors(self.exchange) if rule not in known]
+
+    @property
+    def _hurts(self) -> bool:
+        """Whether something is wrong that a client does not get over, though here the answer could be read: an SDK
+        drops events without a name, and sees nothing in a document that should be a stream."""
+        if all(rule in _HARMLESS for rule, _ in self._wrong):
+            return False
+        wrong = {rule for rule, _ in self._wrong} & {rule for rule, _ in _errors(_until_its_end(self.exchange))}
+        return bool(wrong - _HARMLESS)
 
     @cached_property
     def broken(self) -> Broken:
@@ -176,6 +190,19 @@ def _errors(exchange: Exchange) -> Iterator[tuple[str, str]]:
     return ((rule, said) for rule, said, severity in _found(exchange) if severity == "error")
 
 
+def _until_its_end(exchange: Exchange) -> Exchange:
+    """A stream without what follows its terminal event, which is lost on nobody."""
+    provider = find(exchange.request)
+    if provider is None or exchange.head is None:
+        return exchange
+    body = bytearray()
+    for event in sse.split(exchange.body):
+        body += event.raw
+        if provider.ends(event):
+            break
+    return replace(exchange, steps=(exchange.head, Chunk(0.0, bytes(body)), exchange.end))
+
+
 def _found(exchange: Exchange) -> list[tuple[str, str, str]]:
     from convo_replay.validation import responses
     from convo_replay.validation.asked import Asked
@@ -187,6 +214,10 @@ def _found(exchange: Exchange) -> list[tuple[str, str, str]]:
     return [(one.rule, f"{one.path}: {one.message}", one.severity) for one in found]
 
 
+_HARMLESS = frozenset(
+    {"stream-unterminated", "stream-usage-missing", "stream-after-end", "stream-duplicate", "stream-choices-null"}
+)
+"""Rules of answers that cost nothing where all of the answer is there."""
 _ERRORS = ("stream-error", "stream-error-unnamed", "response-error")
 _WINDOWS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 

@@ -71,7 +71,9 @@ def blocks(message: Any) -> list[dict[str, Any]]:
     found += [part for part in wire.items(content) if isinstance(part, dict)]
     for call in map(wire.mapping, wire.items(value.get("tool_calls"))):
         function = wire.mapping(call.get("function"))
-        found.append({"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}})
+        given = wire.parse(wire.string(function.get("arguments")))
+        use = {"id": call.get("id"), "name": function.get("name"), "input": {} if given is None else given}
+        found.append({"type": "tool_use", **use})
     return [block for block in found if block.get("type") != "text" or wire.string(block.get("text")).strip()]
 
 
@@ -172,13 +174,14 @@ def is_part(sent: Any, partial: Sequence[dict[str, Any]]) -> bool:
 
 
 def says_the_same(sent: Any, content: Sequence[dict[str, Any]]) -> bool:
-    """Whether a message says what an answer says: its texts and its tools."""
+    """Whether a message says what an answer says: its texts and its tools with their inputs."""
     return _words(blocks(sent)) == _words(content)
 
 
-def _words(given: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def _words(given: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
     text = "".join([wire.string(block.get("text")).strip() for block in given if block.get("type") == "text"])
-    return [("text", text), *(("use", str(block.get("id"))) for block in given if block.get("type") == "tool_use")]
+    uses = [block for block in given if block.get("type") == "tool_use"]
+    return [("text", text), *(("use", block.get("id"), block.get("name"), block.get("input")) for block in uses)]
 
 
 def _begins(mine: dict[str, Any], part: dict[str, Any]) -> bool:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from convo_replay import sse
 from convo_replay.validation.findings import value
 from convo_replay.verdict.case import Case, Question, gap, is_branch, is_hop, status_of
 from convo_replay.verdict.evidence import Attempt, Expected, Outcome
 from convo_replay.verdict.judgement import Judgement
 
-_WIDTH = 116
 _ATTEMPTS = 30
 """Attempts that are told one by one; of more, the first and the last."""
 
@@ -49,18 +48,18 @@ def verdict(
     from convo_replay.verdict.catalogue import all_rules
 
     good = outcome in allowed
-    lines = [_folded(f"{outcome}: {reason or MEANING[outcome]}", "")]
+    lines = [f"{outcome}: {reason or MEANING[outcome]}"]
     if not good and expected:
-        lines.append(_folded(f"declared was expect={expected!r}: {' or '.join(allowed)}", "  "))
+        lines.append(f"  declared was expect={expected!r}: {' or '.join(allowed)}")
     for finding in findings:
         place = f" ({finding.place})" if finding.place else ""
-        lines.append(_folded(f"{finding.level} {finding.rule}{place}: {finding.message}", "  "))
-        lines += [_folded(f"- {line}", "      ") for line in finding.evidence]
+        lines.append(f"  {finding.level} {finding.rule}{place}: {finding.message}")
+        lines += [f"      - {' '.join(line.split())}" for line in finding.evidence]
         known = all_rules().get(finding.rule)
         if known is not None:
-            lines.append(_folded(f"to do: {known[0].todo}", "      "))
+            lines.append(f"      to do: {known[0].todo}")
     if not good and not any(finding.level == "error" for finding in findings) and _TODO[outcome]:
-        lines.append(_folded(f"to do: {_TODO[outcome]}", "  "))
+        lines.append(f"  to do: {_TODO[outcome]}")
     if notes:
         lines.append("  what happened:")
         lines += [f"    {line}" for line in notes]
@@ -125,9 +124,8 @@ def got(case: Case, attempt: Attempt) -> str:
     delivered = case.delivered(attempt)
     broken = delivered.broken
     if broken and played.status is not None and played.status < 300:
-        total = len(attempt.recorded.body) if attempt.recorded is not None else 0
         if broken == "cut":
-            parts.append(f"{attempt.delivered} of {total} bytes")
+            parts.append(_part(case, attempt))
         if broken == "error" and delivered.reply.error:
             parts.append(f"the error {value(dict(delivered.reply.error))}")
         if broken == "malformed" and delivered.damage:
@@ -140,6 +138,16 @@ def got(case: Case, attempt: Attempt) -> str:
         if (given := played.header(name)) is not None and (played.status or 0) >= 400:
             parts.append(f"{name}: {given[:40]}")
     return ", ".join(parts)
+
+
+def _part(case: Case, attempt: Attempt) -> str:
+    """How much of an answer came."""
+    whole = attempt.recorded.body if attempt.recorded is not None else b""
+    delivered = case.delivered(attempt)
+    if not delivered.streamed:
+        return f"{attempt.delivered} of {len(whole)} bytes"
+    count = [sum(data is not None for _, data in sse.received(body)) for body in (delivered.exchange.body, whole)]
+    return f"{count[0]} of {count[1]} events"
 
 
 def _note(case: Case, attempt: Attempt) -> str:
@@ -156,7 +164,8 @@ def _note(case: Case, attempt: Attempt) -> str:
     again = ", asked once more" if attempt.again else ""
     waited = "".join(f"; waits {wait.seconds:g} s ({wait.module} {wait.function})" for wait in attempt.waits[:3])
     more = f" and {len(attempt.waits) - 3} more" if len(attempt.waits) > 3 else ""
-    return f"{attempt.began:8.3f} s  {what}{again}{hit}: {got(case, attempt)}{hop}{waited}{more}"
+    since = attempt.began - case.run.attempts[0].began
+    return f"{since:8.3f} s  {what}{again}{hit}: {got(case, attempt)}{hop}{waited}{more}"
 
 
 def _model(attempt: Attempt) -> str:
@@ -172,15 +181,4 @@ def pause(before: Attempt, after: Attempt) -> str:
     status = status_of(before)
     return f"attempt {after.number} came {gap(before, after):.2f} s after attempt {before.number}" + (
         f" was answered {status}" if status is not None else " failed"
-    )
-
-
-def _folded(text: str, indent: str) -> str:
-    return textwrap.fill(
-        " ".join(text.split()),
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}    ",
-        break_on_hyphens=False,
-        break_long_words=False,
     )

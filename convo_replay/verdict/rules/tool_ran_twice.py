@@ -62,6 +62,7 @@ def check(case: Case) -> Iterator[Judgement]:
 def _level(case: Case, before: _Answered, attempt: Attempt, result: Result) -> Level | None:
     if result.content != before.result.content:
         return "error"
+    asked = histories.history(attempt)[: result.asked]
     again = (
         one
         for one in case.run.attempts
@@ -69,6 +70,7 @@ def _level(case: Case, before: _Answered, attempt: Attempt, result: Result) -> L
         and histories.is_after(case, attempt, one)
         and one.exchange is not None
         and one.exchange.head is not None
+        and histories.history(one) == asked
     )
     return "warn" if any(use.id == result.id for one in again for use in case.delivered(one).reply.tool_uses) else None
 
