@@ -7,7 +7,7 @@ place that a request can be sent to:
     refused   bound, not listened on: connections are refused
     full      its queue is full: a connection is never made
     deaf      connections are made and nothing is ever read
-    tls       speaks TLS with a certificate that nobody trusts
+    tls       speaks TLS with a self-signed certificate
     plain     answers everything, TLS too, with a line of HTTP
     admin     one JSON object per line, answered by one: see `Server.admin`
 
@@ -40,6 +40,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 from collections import Counter
@@ -67,7 +68,7 @@ def parts(answer: Answer) -> tuple[dict[str, Any] | None, list[bytes], str, str]
 
 def status_line_and_headers(head: dict[str, Any], framing: list[tuple[str, str]]) -> bytes:
     headers = [(name, value) for name, value in head["headers"] if name not in FRAMING]
-    lines = [f"HTTP/1.1 {head['status']} {head['reason'] or 'Status'}"]
+    lines = [f"HTTP/1.1 {head['status']} {head['reason']}"]
     lines += [f"{name}: {value}" for name, value in [*headers, *framing]]
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
@@ -204,7 +205,7 @@ class Server:
             "data": await port(self.serve),
             "admin": await port(self.administer),
             "plain": await port(self.answer_plainly),
-            "tls": await port(self.answer_plainly, ssl=untrusted()),
+            "tls": await port(self.answer_plainly, ssl=self_signed()),
             "refused": self.bound(None),
             "deaf": self.bound(1024),
             "full": self.full(),
@@ -228,11 +229,15 @@ class Server:
         raise ValueError(line["op"])
 
 
-def untrusted() -> ssl.SSLContext:
+def self_signed() -> ssl.SSLContext:
+    """With the certificate of an authority in place of one that it issued."""
     import trustme
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pem = authority.private_key_pem.bytes() + authority.cert_pem.bytes()
+    with tempfile.TemporaryDirectory() as directory:
+        (path := Path(directory) / "both.pem").write_bytes(pem)
+        context.load_cert_chain(path)
     return context
 
 

@@ -1,6 +1,7 @@
 """The same client against a real socket and in-process, fault by fault: what an application sees must be the same.
 
-`python tests/live/fidelity.py PORTS SPECS` (both JSON; the ports of `faulty_server.py`) runs every spec for each
+`python tests/live/fidelity.py PORTS SPECS KEY` (JSON; the ports of `faulty_server.py`; with what keys of this process
+begin: `k1-`) runs every spec for each
 installed SDK, sync and async, and each of the calls of `fidelity_clients.py`, and prints one line of JSON per cell.
 
 The reference is recorded here and now: the broken answer is computed once from the spec and the recorded exchange
@@ -14,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import contextvars
 import faulthandler
 import gc
-import http
 import itertools
 import json
 import sys
@@ -42,11 +43,11 @@ from convo_replay.faults.expansion import due, expand  # noqa: E402
 from convo_replay.faults.positions import apply, events  # noqa: E402
 from convo_replay.faults.specs import Plan  # noqa: E402
 from faulty_server import Admin, Answer  # noqa: E402
-from live.fidelity_clients import BRIEF, CALLS, MODELS, MODES, PATIENCE, Route, Seen, call, call_async  # noqa: E402
+from live.fidelity_clients import BRIEF, CALLS, MODELS, MODES, PATIENCE, Route, Seen, call, call_async, library  # noqa: E402
 
 VERSIONS = {"anthropic": anthropic.__version__, "openai": openai.__version__}
-THREADS = 12
-TASKS = 24
+THREADS = 16
+TASKS = 32
 MOST = 6
 """Attempts for which a script holds an answer of its own; no client makes more but in a loop of redirects."""
 MOST_HOPS = 3 * 21
@@ -112,6 +113,7 @@ def openai_answers() -> tuple[bytes, list[bytes]]:
         chunk({"tool_calls": [{"index": 0, **tool, "function": {"name": "get_weather", "arguments": ""}}]}),
         *[chunk({"tool_calls": [{"index": 0, "function": {"arguments": text}}]}) for text in ('{"city": ', '"Paris"}')],
         chunk({}, "tool_calls"),
+        {**chunk({}), "choices": [], "usage": usage},
     ]
     return json.dumps(whole).encode(), [*as_events(stream, named=False), b"data: [DONE]\n\n"]
 
@@ -125,22 +127,19 @@ def recorded_answer(sdk: str, name: str) -> Answer:
     return as_data((head, *[Chunk(0.0, data) for data in chunks], End()))
 
 
-def as_data(steps: Steps, key: str = "") -> Answer:
-    """Steps as the server reads them; addresses of this server lead back to the script of `key`."""
+def as_data(steps: Steps, home: str = "", key: str = "") -> Answer:
+    """Steps as the server reads them; what was an address of `home` in the recording is one of `key`."""
     found: Answer = []
     for step in steps:
         if isinstance(step, Head):
-            reason = step.reason or (http.HTTPStatus(step.status).phrase if step.status in _PHRASES else "")
-            headers = [(name, value.replace("/played/", f"/{key}/")) for name, value in step.headers]
+            reason = step.reason or library(anthropic).codes.get_reason_phrase(step.status)
+            headers = [(name, value.replace(f"/{home}/", f"/{key}/")) for name, value in step.headers]
             found.append({"head": {"status": step.status, "reason": reason, "headers": headers}})
         elif isinstance(step, Chunk):
             found.append({"chunk": base64.b64encode(step.data).decode()})
         else:
             found.append({"end": {"kind": step.kind, "phase": step.phase, "detail": step.detail}})
     return found
-
-
-_PHRASES = {int(status) for status in http.HTTPStatus}
 
 
 # cells
@@ -177,9 +176,10 @@ class Cell:
 
 
 class Cassettes:
-    """One cassette for each SDK and call, recorded from the server."""
+    """One cassette for each SDK and call, recorded from the server, where it is asked for by the key `home`."""
 
-    def __init__(self, admin: Admin, directory: Path) -> None:
+    def __init__(self, admin: Admin, directory: Path, home: str) -> None:
+        self.home = home
         self._admin = admin
         self._directory = directory
         self._found: dict[tuple[str, str, bool], tuple[Path, list[Exchange]]] = {}
@@ -188,9 +188,9 @@ class Cassettes:
         known = self._found.get((sdk, name, long))
         if known is None:
             path = self._directory / f"{sdk}-{name}{'-long' * long}.yaml"
-            self._admin.ask("script", scripts={"played": [recorded_answer(sdk, name)]})
+            self._admin.ask("script", scripts={self.home: [recorded_answer(sdk, name)]})
             with convo_replay.use_cassette(path, record="once"):
-                seen = call(sdk, name, Route(f"http://127.0.0.1:{self._admin.ports['data']}/played", small=long))
+                seen = call(sdk, name, Route(f"http://127.0.0.1:{self._admin.ports['data']}/{self.home}", small=long))
             assert not seen.error, seen
             known = self._found[sdk, name, long] = path, list(cassette.load(path).exchanges)
         return known
@@ -220,7 +220,7 @@ def cells(wanted: Sequence[str], cassettes: Cassettes) -> Iterator[Cell]:
 # on a socket
 
 
-def route(cell: Cell, key: str, ports: dict[str, int]) -> tuple[Route, list[Answer]]:
+def route(cell: Cell, home: str, key: str, ports: dict[str, int]) -> tuple[Route, list[Answer]]:
     """Where its requests go, and what the server answers to those that reach it."""
     address, silent = [f"http://127.0.0.1:{ports['data']}/{each}" for each in (key, "silent")]
 
@@ -240,26 +240,28 @@ def route(cell: Cell, key: str, ports: dict[str, int]) -> tuple[Route, list[Answ
     full = [isinstance(end, End) and (end.kind, end.phase) == ("timeout", "pool") for end in ends]
     first = [elsewhere(steps) for steps in cell.attempts]
     cell.here = [not away and not none_free for away, none_free in zip(first, full, strict=True)]
-    script = [as_data(steps, key) for steps, here in zip(cell.attempts, cell.here, strict=True) if here]
+    script = [as_data(steps, home, key) for steps, here in zip(cell.attempts, cell.here, strict=True) if here]
+    brief = [end.phase if end.kind == "timeout" else "" for end in cell.ends]
     if len(cell.attempts) == MOST:
         first += [first[-1]] * MOST_HOPS
+        brief += [brief[-1]] * MOST_HOPS
         cell.here += [cell.here[-1]] * MOST_HOPS
     occupied = 0 if not any(full) else full.index(False) if False in full else MOST
-    way = Route(address, first, cell.timeout, real=True, occupied=occupied, holder=silent, small=cell.long)
+    way = Route(address, first, brief, real=True, occupied=occupied, holder=silent, small=cell.long)
     return way, script or [as_data((End("reset"),))]
 
 
-def on_sockets(cells: Sequence[Cell], admin: Admin, offset: int) -> None:
+def on_sockets(cells: Sequence[Cell], admin: Admin, home: str) -> None:
     """Runs all of them, many at a time, and asks the server what it saw."""
     jobs: list[tuple[Cell, str, str, Route]] = []
     scripts: dict[str, list[Answer]] = {"silent": [as_data((Head(200), End("timeout", phase="read")))]}
     for cell, mode in itertools.product(cells, MODES):
-        key = f"k{offset + len(jobs)}"
-        way, scripts[key] = route(cell, key, admin.ports)
+        key = f"{home}{len(jobs)}"
+        way, scripts[key] = route(cell, home, key, admin.ports)
         jobs.append((cell, mode, key, way))
     admin.ask("script", scripts=scripts)
     # Those that wait for a silence first: the others fill the time.
-    jobs.sort(key=lambda job: job[3].timeout)
+    jobs.sort(key=lambda job: not any(job[3].brief))
 
     def one(job: tuple[Cell, str, str, Route]) -> None:
         cell, mode, _, way = job
@@ -290,27 +292,30 @@ def in_process(cells: Sequence[Cell], cassettes: Cassettes, ports: dict[str, int
     """Runs all of them, one after the other, each cassette opened once."""
     order = sorted(cells, key=lambda cell: (cell.sdk, cell.name, cell.long))
     for (sdk, name, long), group in itertools.groupby(order, key=lambda cell: (cell.sdk, cell.name, cell.long)):
-        with convo_replay.use_cassette(cassettes.of(sdk, name, long)[0]) as convo:
+        with convo_replay.use_cassette(cassettes.of(sdk, name, long)[0]) as convo, asyncio.Runner() as runner:
             for cell, mode in itertools.product(list(group), MODES):
-                cell.seen["played", mode] = played(cell, mode, convo, ports)
+                base = f"127.0.0.1:{ports['refused']}/{cassettes.home}"
+                cell.seen["played", mode] = played(cell, mode, convo, base, runner)
 
 
-def played(cell: Cell, mode: str, convo: Any, ports: dict[str, int]) -> Seen:
+def played(cell: Cell, mode: str, convo: Any, base: str, runner: asyncio.Runner) -> Seen:
     scheme = "https" if any(end.kind == "tls" for end in cell.ends) else "http"
     occupied = int(any((end.kind, end.phase) == ("timeout", "pool") for end in cell.ends))
-    base = f"{scheme}://127.0.0.1:{ports['refused']}/played"
-    way = Route(base, (), cell.timeout, occupied=occupied, small=cell.long)
+    way = Route(f"{scheme}://{base}", timeout=cell.timeout, occupied=occupied, small=cell.long)
     seen = Seen()
     with contextlib.suppress(ConvoFailure), convo.replay(faults=cell.plan):  # what the verdict says is tested elsewhere
-        seen = call(cell.sdk, cell.name, way) if mode == "sync" else asyncio.run(call_async(cell.sdk, cell.name, way))
+        if mode == "sync":
+            seen = call(cell.sdk, cell.name, way)
+        else:
+            seen = runner.run(call_async(cell.sdk, cell.name, way), context=contextvars.copy_context())
     return seen
 
 
 # what is said of it
 
 
-def told(cell: Cell, mode: str) -> dict[str, Any]:
-    """A cell as data: both sides in short, and in full where they differ."""
+def told(cell: Cell, mode: str, plain: Seen | None) -> dict[str, Any]:
+    """A cell as data: both sides in short, and in full where they differ; `plain` is the one without a fault."""
     said: dict[str, Any] = {"spec": cell.spec, "sdk": cell.sdk, "version": VERSIONS[cell.sdk], "call": cell.name,
                             "mode": mode}  # fmt: skip
     if cell.why_not:
@@ -321,6 +326,10 @@ def told(cell: Cell, mode: str) -> dict[str, Any]:
                       "requests": seen.requests}  # fmt: skip
     said["socket"]["reached"] = sum(cell.here[: sides["socket"].requests])
     said["socket"]["counted"] = cell.counted[mode]
+    if plain is not None:
+        said["as_recorded"] = {
+            what: getattr(sides["socket"], what) == getattr(plain, what) for what in ("events", "final")
+        }
     if len(sides) == 2:
         one, other = sides["socket"], sides["played"]
         pairs = {
@@ -332,29 +341,28 @@ def told(cell: Cell, mode: str) -> dict[str, Any]:
     return said
 
 
-def main(ports: dict[str, int], wanted: Sequence[str], offset: int = 0, sides: str = "both") -> None:
+def main(ports: dict[str, int], wanted: Sequence[str], home: str = "k1-", sides: str = "both") -> None:
     warnings.simplefilter("ignore")
     faulthandler.dump_traceback_later(150, exit=True)
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     admin = Admin(ports)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as directory:
-        cassettes = Cassettes(admin, Path(directory))
+        cassettes = Cassettes(admin, Path(directory), home)
         made = list(cells(wanted, cassettes))
         running = [cell for cell in made if not cell.why_not]
-        on_sockets(running, admin, offset)
+        on_sockets(running, admin, home)
         half = time.perf_counter()
         if sides == "both":
             in_process(running, cassettes, ports)
         print(f"sockets {half - started:.1f} s, in-process {time.perf_counter() - half:.1f} s", file=sys.stderr)
+    plain = {(cell.sdk, cell.name, mode): cell.seen["socket", mode]
+             for cell, mode in itertools.product(running, MODES) if cell.spec == "noop"}  # fmt: skip
     for cell, mode in itertools.product(made, MODES):
-        print(json.dumps(told(cell, mode)))
+        print(json.dumps(told(cell, mode, plain.get((cell.sdk, cell.name, mode)))))
     admin.close()
 
 
 if __name__ == "__main__":
-    main(
-        json.loads(sys.argv[1]),
-        json.loads(sys.argv[2]),
-        *[int(each) if each.isdigit() else each for each in sys.argv[3:]],
-    )  # type: ignore[arg-type]
+    main(json.loads(sys.argv[1]), json.loads(sys.argv[2]), *sys.argv[3:])

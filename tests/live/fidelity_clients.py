@@ -14,6 +14,7 @@ import ssl
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import anthropic
@@ -24,7 +25,8 @@ MODELS = {"anthropic": "claude-sonnet-4-6", "openai": "gpt-5.5"}
 PATIENCE = 30.0
 """Seconds that a client waits for a server that answers at once."""
 BRIEF = 0.25
-"""Seconds that a client waits where the server falls silent."""
+"""Seconds that a client waits for what will not come."""
+USAGE: Any = {"include_usage": True}
 CALLS = ("create", "raw", "stream")
 MODES = ("sync", "async")
 SMALL_BUFFER = 4096
@@ -33,8 +35,8 @@ LONG = 400_000
 
 _TLS = ssl.create_default_context()
 """Loading a trust store takes 20 ms; the clients of this process share one."""
-_SCOPE = re.compile(r"cancel scope [0-9a-f]+")
-_BASE = re.compile(r"https?://(?:127\.0\.0\.1|localhost|nobody\.invalid)(?::\d+)?(?:/(?:played|k\d+)\b)?")
+_SCOPE = re.compile(r"cancel scope [0-9a-f]+( by)?(?: <Task .*>)?")
+_BASE = re.compile(r"https?://(?:127\.0\.0\.1|localhost|nobody\.invalid)(?::\d+)?(?:/k\d+-\d*)?")
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Route:
     Attributes:
         base: of the client, `http://127.0.0.1:PORT/KEY`.
         first: base addresses of the first requests, where they go elsewhere; `None`: to `base`.
+        brief: for each of the first requests, the phase (`connect read write pool`) whose timeout is `BRIEF`, or
+            none; so that a busy machine is not taken for a silent one.
         real: on a socket: retries wait for nothing, as nothing skips their waits.
         occupied: requests for which the only connection of the pool is taken; taken by `holder`.
         small: with small buffers and a long prompt, so that a request cannot be written at once.
@@ -51,6 +55,7 @@ class Route:
 
     base: str
     first: Sequence[str | None] = ()
+    brief: Sequence[str] = ()
     timeout: float = PATIENCE
     real: bool = False
     occupied: int = 0
@@ -65,7 +70,8 @@ class Seen:
     events: list[Any] = field(default_factory=list)
     final: Any = None
     error: list[list[str]] = field(default_factory=list)
-    """What a traceback would show of it, the outermost first: class, text, link to the one before."""
+    """The chain, the outermost first: class, text, link to the one before (`cause`, `context`, or a `hidden` context,
+    which a traceback does not show)."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """Of the outermost: `status_code`, `type`, `body`, `request_id` …"""
     requests: int = 0
@@ -82,9 +88,8 @@ class Seen:
             known.add(id(one))
             cls = type(one)
             self.error.append([f"{cls.__module__}.{cls.__qualname__}", neutral(str(one)), link])
-            link = "cause" if one.__cause__ is not None else "context"
-            following = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-            one = following  # type: ignore[assignment]
+            link = "cause" if one.__cause__ is not None else "hidden" if one.__suppress_context__ else "context"
+            one = one.__cause__ or one.__context__  # type: ignore[assignment]
 
     @property
     def outer(self) -> list[str]:
@@ -94,7 +99,7 @@ class Seen:
 
 def neutral(text: str) -> str:
     """A text without what differs between two runs: addresses, ports, ids of objects."""
-    return _SCOPE.sub("cancel scope <id>", _BASE.sub("<base>", text))
+    return _SCOPE.sub(lambda found: "cancel scope <id>" + (" by <task>" if found[1] else ""), _BASE.sub("<base>", text))
 
 
 def plain(value: Any) -> Any:
@@ -148,12 +153,12 @@ def openai_create(api: Any, seen: Seen, asked: dict[str, Any]) -> None:
 
 
 def openai_raw(api: Any, seen: Seen, asked: dict[str, Any]) -> None:
-    for chunk in api.chat.completions.create(**asked, stream=True):
+    for chunk in api.chat.completions.create(**asked, stream=True, stream_options=USAGE):
         seen.event(chunk)
 
 
 def openai_stream(api: Any, seen: Seen, asked: dict[str, Any]) -> None:
-    with api.chat.completions.stream(**asked) as stream:
+    with api.chat.completions.stream(**asked, stream_options=USAGE) as stream:
         for event in stream:
             seen.event(event)
         seen.final = plain(stream.get_final_completion())
@@ -180,12 +185,12 @@ async def openai_create_async(api: Any, seen: Seen, asked: dict[str, Any]) -> No
 
 
 async def openai_raw_async(api: Any, seen: Seen, asked: dict[str, Any]) -> None:
-    async for chunk in await api.chat.completions.create(**asked, stream=True):
+    async for chunk in await api.chat.completions.create(**asked, stream=True, stream_options=USAGE):
         seen.event(chunk)
 
 
 async def openai_stream_async(api: Any, seen: Seen, asked: dict[str, Any]) -> None:
-    async with api.chat.completions.stream(**asked) as stream:
+    async with api.chat.completions.stream(**asked, stream_options=USAGE) as stream:
         async for event in stream:
             seen.event(event)
         seen.final = plain(await stream.get_final_completion())
@@ -209,6 +214,9 @@ ASYNC: dict[tuple[str, str], Callable[..., Any]] = {
 def _redirected(route: Route, seen: Seen, request: Any) -> None:
     """Counts a request, and sends it to where it should go."""
     number, seen.requests = seen.requests, seen.requests + 1
+    if number < len(route.brief):
+        phases = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE)
+        request.extensions["timeout"] = {**phases, **({phase: BRIEF} if (phase := route.brief[number]) else {})}
     elsewhere = route.first[number] if number < len(route.first) else None
     if elsewhere is not None:
         scheme, _, rest = elsewhere.partition("://")
@@ -217,18 +225,18 @@ def _redirected(route: Route, seen: Seen, request: Any) -> None:
         request.headers["host"] = rest
 
 
-def _options(route: Route, library: Any, transport: str) -> dict[str, Any]:
+def _options(route: Route, http: Any, transport: str) -> dict[str, Any]:
     options: dict[str, Any] = {"verify": _TLS}
     if route.occupied:
-        options["limits"] = library.Limits(max_connections=1)
+        options["limits"] = http.Limits(max_connections=1)
     if route.small:
-        options["transport"] = getattr(library, transport)(
+        options["transport"] = getattr(http, transport)(
             verify=_TLS, socket_options=[(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)]
         )
     return options
 
 
-def _library(sdk: Any) -> Any:
+def library(sdk: ModuleType) -> Any:
     """The HTTP library that an SDK is built on."""
     return sys.modules[sdk.DefaultHttpxClient.__bases__[0].__module__.partition(".")[0]]
 
@@ -243,7 +251,7 @@ def call(sdk: str, name: str, route: Route) -> Seen:
             held.pop().close()
         _redirected(route, seen, request)
 
-    http = package.DefaultHttpxClient(**_options(route, _library(package), "HTTPTransport"))
+    http = package.DefaultHttpxClient(**_options(route, library(package), "HTTPTransport"))
     if route.occupied and route.holder:
         held.append(http.send(http.build_request("GET", route.holder), stream=True))
     http.event_hooks = {"request": [sent], "response": []}
@@ -272,7 +280,7 @@ async def call_async(sdk: str, name: str, route: Route) -> Seen:
             await held.pop().aclose()
         _redirected(route, seen, request)
 
-    http = package.DefaultAsyncHttpxClient(**_options(route, _library(package), "AsyncHTTPTransport"))
+    http = package.DefaultAsyncHttpxClient(**_options(route, library(package), "AsyncHTTPTransport"))
     if route.occupied and route.holder:
         held.append(await http.send(http.build_request("GET", route.holder), stream=True))
     http.event_hooks = {"request": [sent], "response": []}

@@ -8,8 +8,8 @@ from __future__ import annotations
 NOT_RETRIED = (400, 401, 402, 403, 404, 412, 413, 422, 431, 499)
 RETRIED = (408, 409, 429, 500, 501, 502, 503, 504, 520, 522, 524, 529)
 CONNECTION = (
-    "connect:refused", "connect:dns", "connect:tls", "timeout:connect", "timeout:read", "timeout:write",
-    "timeout:pool", "disconnect:eof", "disconnect:reset", "disconnect:half", "disconnect:garbage",
+    "connect:refused", "connect:dns", "connect:tls", "connect:not-tls", "timeout:connect", "timeout:read",
+    "timeout:write", "timeout:pool", "disconnect:eof", "disconnect:reset", "disconnect:half", "disconnect:garbage",
 )  # fmt: skip
 CUTS = ("cut:reset", "cut:eof", "cut:chunk", "cut:length", "cut:garbage", "stall")
 
@@ -23,11 +23,11 @@ STATUSES = [
 ]  # fmt: skip
 WHOLE = [
     *[name + times for name in CONNECTION for times in ("", "x*")],
-    "redirect", "redirectx*",
-    "truncated_json", "empty", "html", "content_type:none", "content_type:text/plain", "content_type:text/html",
-    *[f"gzip:{how}{times}" for how in ("corrupt", "crc", "plain", "truncated") for times in ("", "x*")],
-    "gzip:unknown", "foreign_json", "json_value:null", "json_value:list", "json_value:string", "no_content",
-    "bad_utf8", "tool_arguments", "unknown_tool", "tool_truncated",
+    "redirect", "redirect:308", "redirectx*",
+    "truncated_json", "empty", "html", "html:type=application/json", "content_type:none", "content_type:text/plain",
+    "content_type:text/html", "foreign_json", "foreign_json:error", "json_value:null", "json_value:list",
+    "json_value:string", "no_content", "bad_utf8", "tool_arguments", "unknown_tool", "tool_truncated", "unknown_block",
+    *[f"gzip:{how}{times}" for how in ("corrupt", "crc", "plain", "truncated") for times in ("", "x*")], "gzip:unknown",
     *[f"{cut}@b{{mid}}{times}" for cut in CUTS for times in ("", "x*")],
     *[f"{cut}@b0" for cut in CUTS],
 ]  # fmt: skip
@@ -37,8 +37,8 @@ STREAM = [
     *[f"error:overloaded_error@{place}" for place in ("0", "4", "{n}")],
     "error_text@4", "error_unnamed@4", "malformed@0", "malformed@4", "empty_data@4", "null_data@4", "bad_utf8@b{mid}",
     "no_terminal", "duplicate@0", "duplicate@1", "duplicate@4", "drop@0", "drop@1", "drop@4", "reorder@1", "reorder@4",
-    "repeat", "unnamed", "wrong_index@4", "unknown_event@4", "unknown_delta@4", "usage_missing", "choices_empty",
-    "choices_null", "bom", "json_instead_of_stream", "keepalive@4", "slow", "junk",
+    "repeat", "unnamed", "wrong_index@4", "unknown_event@4", "unknown_delta@4", "unknown_delta:unfit@4",
+    "usage_missing", "choices_empty", "choices_null", "bom", "json_instead_of_stream", "keepalive@4", "slow", "junk",
 ]  # fmt: skip
 BENIGN = ["noop", "rechunk", "rechunk:7", "crlf", "cr", "comments", "multiline", "pings"]
 TOGETHER = [
@@ -53,6 +53,6 @@ SPECS = [*STATUSES, *WHOLE, *STREAM, *BENIGN, *TOGETHER]
 SAMPLE = [
     "400", "429x*", "status:503x2", "connect:refused", "connect:tlsx*", "timeout:read", "disconnect:resetx*",
     "disconnect:half", "redirectx*", "cut:reset@5", "cut:eof@5", "cut:length@b{mid}", "cut:chunk@b{mid}x*", "stall@5",
-    "truncated_json", "gzip:crc", "error:overloaded_error@4", "malformed@4", "rechunk:7", "429x2+cut:reset@5",
+    "noop", "truncated_json", "gzip:crc", "error:overloaded_error@4", "malformed@4", "rechunk:7", "429x2+cut:reset@5",
 ]  # fmt: skip
 """One of each kind of end, for every run of the tests."""
