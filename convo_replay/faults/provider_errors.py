@@ -12,17 +12,26 @@ from convo_replay.providers import Provider, find, wire
 
 PAGE_TYPE = "text/html; charset=UTF-8"
 PAGE_HEADERS: Headers = (("server", "cloudflare"), ("cf-ray", "8f2e1c0a9b7d4e63-FRA"))
+_PHRASES = {
+    # Those that HTTPStatus does not know, or not in each version of Python.
+    413: "Content Too Large",
+    422: "Unprocessable Content",
+    520: "Web server is returning an unknown error",
+    522: "Connection timed out",
+    524: "A timeout occurred",
+    529: "Overloaded",
+}
 _UNKNOWN = ({"error": {"type": "invalid_request_error"}}, {"error": {"type": "server_error"}})
 
 
 def phrase(status: int) -> str:
     """`Bad Gateway`; of a status that has no name, what its class is called."""
+    if status in _PHRASES:
+        return _PHRASES[status]
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return {529: "Overloaded", 520: "Web server is returning an unknown error"}.get(
-            status, "Server error" if status >= 500 else "Error"
-        )
+        return "Server error" if status >= 500 else "Error"
 
 
 def page(status: int) -> bytes:

@@ -32,6 +32,12 @@ _WHERE = {
 _POSITIONS = {"none": "", "events": ", at an event", "any": ", at an event or a byte"}
 _WIDTH = 78
 _SPEC = "NAME[:ARG,…][@WHERE][#MODEL][xTIMES]; e.g. 429:retry_after=2@t1, cut:eof@5, stall@t1.b1200, 529x3"
+_LEGEND = {
+    "create, raw, stream": "the call: without streaming; create(stream=True), iterated; .stream() and its final message",
+    "normal, result, silent": "no exception: as recorded; another value; less than was recorded, or other events",
+    "(bare)": "an exception that is none of the SDK's: `except APIError` misses it",
+    "after 3 requests": "with the SDK's own retries (2), where the fault lasts: x*",
+}
 
 
 @dataclass(frozen=True)
@@ -107,18 +113,20 @@ class Page:
         self._names.add(row.name)
         place = row.where.partition(",")[0]
         if place != self._place:
-            write(self._console, 0, styled(f"{place[0].upper()}{place[1:]}", "bold underline"))
+            self._wrapped(0, "", f"{place[0].upper()}{place[1:]}:")
             self._place = place
         write(self._console, 2, styled(row.spec, "bold cyan"))
         self._wrapped(4, "", row.description)
         for who, text in row.told():
             self._wrapped(4, who, text)
-        write(self._console, 0, styled(""))
+        self._console.print()
 
     def summary(self) -> None:
         """How many there are, and how they are written."""
         write(self._console, 0, styled(number(len(self._names), "fault")))
         self._wrapped(0, "a spec", _SPEC)
+        for word, meaning in _LEGEND.items():
+            self._wrapped(0, word, meaning)
 
     def _wrapped(self, indent: int, label: str, text: str) -> None:
         begins = f"{label}: " if label else ""
