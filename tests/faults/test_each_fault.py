@@ -551,7 +551,7 @@ SPARSE: list[tuple[str, Exchange]] = [
     ("frames", answer(ANTHROPIC, b"\x00\x01\xff", content_type="application/vnd.amazon.eventstream")),
     ("no events", stream(ANTHROPIC, b": hello\n\n")),
     ("odd events", stream(ANTHROPIC, b"event: x\ndata: 1\n\n", b'data: {"index": "a"}\n\n', b"data: {")),
-    ("odd chunks", stream(OPENAI, chunk({"tool_calls": [7, {"function": {"name": "f"}}]})))
+    ("odd chunks", stream(OPENAI, chunk({"tool_calls": [7, {"function": {"name": "f"}}]}))),
     ("cut", stream(ANTHROPIC, *M[:5], end=End("reset"))),
     ("CRLF", stream(ANTHROPIC, *[one.replace(b"\n", b"\r\n") for one in M])),
     ("no provider", dataclasses.replace(MS, request=Request("POST", "https://x.example/ask", (), Json({"q": "x"})))),
