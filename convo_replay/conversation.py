@@ -17,19 +17,18 @@ from collections.abc import Iterator, Sequence
 from contextvars import Token
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from convo_replay import errors, keeping, nesting, sources, standins, telling
 from convo_replay.bodies import whole
 from convo_replay.body_reader import BodyReader
+from convo_replay.breakable import Breakable
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn
 from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Json, Request, Steps
 from convo_replay.matching import Fingerprints
-from convo_replay.pauses import MOST as MOST_WAITS
-from convo_replay.pauses import Pauses, retries
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
@@ -44,8 +43,7 @@ if TYPE_CHECKING:
     from convo_replay.providers.reply import Usage
     from convo_replay.validating import Validation
     from convo_replay.validation.findings import Finding
-    from convo_replay.verdict.evidence import Attempt, Ended, Expected, Run, Wait
-    from convo_replay.verdict.judging import Verdict
+    from convo_replay.verdict.evidence import Expected
 
 
 class Budget:
@@ -65,7 +63,7 @@ class Budget:
             return True
 
 
-class Conversation:
+class Conversation(Breakable):
     """See `use_cassette` for the ways to get one.
 
     Args:
@@ -98,6 +96,7 @@ class Conversation:
         plan: Plan | None = None,
         expect: Expected = "",
     ) -> None:
+        super().__init__(plan, expect)
         # Absolute from the start: a test may change the directory.
         self.cassette_path = None if cassette_path is None or config.record == "live" else cassette_path.absolute()
         self.config = config
@@ -122,11 +121,8 @@ class Conversation:
         self.passed: dict[str, int] = {}
         """Hosts that requests went to unrecorded, with how many."""
         self.live_requests = 0
-        self._plan, self._expected = plan, expect
-        self._breaking: Breaking | None = None
-        self._pauses = Pauses()
         self._sources: Sources | None = None
-        self._opened = self._closed = False
+        self._opened = self._closed = self._installed = False
         self._saved: Sequence[Exchange] = ()
         self._foreign: frozenset[int] = frozenset()
         self._shown_as: dict[int, Exchange] = {}
@@ -271,7 +267,8 @@ class Conversation:
             return
         from convo_replay.transports.interception import install
 
-        install(replays=self._replays)
+        self._installed = self._replays
+        install(replays=self._installed)
         self._opened = True
         if self.record == "none":
             self._standins.put()
@@ -315,7 +312,7 @@ class Conversation:
                 from convo_replay.transports.interception import uninstall
 
                 try:
-                    uninstall(replays=self._replays)
+                    uninstall(replays=self._installed)
                 finally:
                     self._standins.take_back()
         for call in list(self._in_flight.values()):
@@ -536,11 +533,6 @@ class Conversation:
             self._breaking.broken(slot, broken)
         return self.fail(ConvoFailure, self._verdict_first(telling.diverged(self._scene(), redacted, decision)))
 
-    def _verdict_first(self, text: str) -> str:
-        assert self._breaking is not None
-        verdict = self._breaking.judge(None, final=False)
-        return f"{verdict}\n{text}" if verdict is not None else text
-
     def _judged(self, sent: Request, redacted: Request) -> Request:
         """What validation looks at: the redacted request; also of one that is kept by its hash alone, here at hand."""
         return self._redacted(whole(sent)) if isinstance(sent.body, Blob) and sent.body.value is not None else redacted
@@ -638,39 +630,7 @@ class Conversation:
             return (*steps[:-1], End("complete", end.at))
         return steps
 
-    # --- faults, waits ------------------------------------------------------------------------------
-
-    @property
-    def _replays(self) -> bool:
-        """Whether waits of retry code are skipped and nothing of TLS is needed at once."""
-        return self.record == "none" or self._plan is not None
-
-    def _break(self, exchanges: Sequence[Exchange]) -> Breaking:
-        from convo_replay.breaking import Breaking
-
-        if self._breaking is None:
-            ignore = self.config.ignore_rules
-            try:
-                self._breaking = Breaking(self._plan, exchanges, self.owner, self._expected, ignore)
-            except ValueError as error:
-                raise CassetteError(self._shown, str(error)) from error
-        return self._breaking
-
-    @property
-    def run(self) -> Run | None:
-        """What a fault run left behind so far: each request, what it got, the waits; `None` without faults."""
-        return None if self._breaking is None else self._breaking.run
-
-    @property
-    def recorded_exchanges(self) -> list[Exchange]:
-        """What the cassette holds for this test, redacted, without branches.
-
-        Raises:
-            CassetteError: the file cannot be read.
-        """
-        from convo_replay.faults.expansion import own
-
-        return own([self.shown(exchange) for exchange in self._held()], self.owner)
+    # --- playing it again --------------------------------------------------------------------------
 
     def _held(self) -> Sequence[Exchange]:
         """What can be played from the start: the cassette, or what was recorded so far in its place."""
@@ -679,72 +639,6 @@ class Conversation:
         with self.lock:
             mine = [self._recorded[slot] for slot in sorted(self._recorded)]
         return mine if self._player.records_all else [*self._player.exchanges, *mine]
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """What the client made of its faults, as far as it has come; `None` without faults."""
-        return self.judge(None, final=False)
-
-    def judge(self, raised: BaseException | None, *, final: bool = True) -> Verdict | None:
-        """The verdict at the end of a test, or of a block; later calls give the same one. `None` without faults.
-
-        Args:
-            raised: what it ended with; `None`: it passed.
-        """
-        with self.lock:
-            return None if self._breaking is None else self._breaking.judge(raised, final=final)
-
-    def inject(self, spec: Any) -> None:
-        """Breaks the next request (`"429"`, `"cut:reset@5"`, a fault object), or the turns that the spec names.
-
-        While recording nothing is broken: an answer that is not there yet cannot be.
-
-        Raises:
-            ValueError: it is no spec, or fits nothing that was recorded; says what would.
-            CassetteError: the cassette cannot be read.
-        """
-        from convo_replay.faults.specs import parse
-
-        parse(spec)  # a mistake is one while recording, too
-        if self.record != "none" and self._plan is None:
-            return
-        self.load()
-        assert self._player is not None
-        with self.lock:
-            self._break(self._player.exchanges).inject(spec)
-
-    def expect(self, outcome: Expected) -> None:
-        """Declares what comes of the faults: `recovered`, `raised`, or `handled` (the client told its user).
-
-        Raises:
-            ValueError: it is none of these.
-        """
-        if outcome not in ("recovered", "raised", "handled"):
-            raise ValueError(f"expect: expected recovered, raised or handled, got {outcome!r}")
-        self._expected = outcome
-        if self._breaking is not None:
-            self._breaking.expect(outcome)
-
-    @contextlib.contextmanager
-    def replay(self, faults: Any = None, *, expect: Expected = "") -> Iterator[Conversation]:
-        """Plays the recording from its start, as often as wanted, also inside `@given`; with faults or without.
-
-        At the end of the block a verdict that is not good is raised; an exception that a fault produced, and that
-        left the block, is a good end and goes no further. While recording there is nothing to play yet: what was
-        recorded so far is played, and without any the block is recorded like the rest of the test.
-
-        Args:
-            faults: a spec for one run, or an object of `convo_replay.faults`.
-            expect: see `expect`.
-
-        Raises:
-            ValueError: it is no spec, stands for several runs, or fits nothing that was recorded.
-            ConvoFailure: the verdict, or a request that nothing answers.
-        """
-        from convo_replay.replaying import replay
-
-        with replay(self, faults, expect) as again:
-            yield again
 
     def rewound(self, plan: Plan | None, expect: Expected) -> Conversation | None:
         """A conversation that plays this one's recording from the start; `None` where there is none yet."""
@@ -767,37 +661,6 @@ class Conversation:
         self.live_requests += again.live_requests
         if self._player is not None and again._player is not None:
             self._player.covered |= again._player.played
-
-    def ended(self, attempt: Attempt | None, state: Ended, error: BaseException | None = None) -> None:
-        """What became of an answer, told by whoever played it: read whole, raised instead, left before its end."""
-        if attempt is not None and attempt.state == "open":
-            from convo_replay import waiting
-
-            attempt.state, attempt.raised, attempt.ended = state, error, waiting.now()
-
-    def hung(self, attempt: Attempt | None) -> ConvoFailure:
-        """A client waits for ever: what is raised in its stead."""
-        if self._breaking is None or attempt is None:
-            return self.fail(ConvoFailure, errors.HANGS)
-        self._breaking.run.hung.append(attempt)
-        return self.fail(ConvoFailure, self._verdict_first(errors.HANGS))
-
-    def skips(self, module: str) -> bool:
-        """Whether a wait that this module asks for is skipped: it is of an SDK or of a package for retries, or
-        `retry_modules` names it, or a package around it. What is asked for after a live request is waited for."""
-        if not self._replays or (self._breaking is not None and self._breaking.is_live(self._pauses.last())):
-            return False
-        return retries(module, self.config.retry_modules)
-
-    def waited(self, wait: Wait) -> ConvoFailure | None:
-        """A wait was skipped. What is raised where there are too many of them."""
-        with self.lock:
-            slot, more = self._pauses.add(wait)
-            if self._breaking is not None:
-                self._breaking.waited(slot, wait, more=more)
-                if not more:
-                    return self.fail(ConvoFailure, self._verdict_first(errors.storm(f"{MOST_WAITS:,} waits")))
-            return None if more else self.fail(ConvoFailure, errors.storm(f"{MOST_WAITS:,} waits"))
 
     # --- failures ----------------------------------------------------------------------------------
 

@@ -188,6 +188,12 @@ def test_inject(kept: Kept) -> None:
         ask("a")
 
 
+def test_what_is_recorded_is_played_and_broken_in_mode_once_too(kept: Kept) -> None:
+    with use_cassette(kept(answered("a")), record="once") as convo:
+        convo.inject("429")
+        assert [ask("a"), ask("a")] == [429, "a"]
+
+
 def test_while_recording_nothing_is_broken(tmp_path: Path) -> None:
     with use_cassette(tmp_path / "new.yaml", record="once") as convo:
         convo.inject("429")
