@@ -15,10 +15,13 @@ import functools
 import weakref
 from asyncio import base_events
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convo_replay.waiting import clocks, outside
 from convo_replay.waiting.outside import Outside
+
+if TYPE_CHECKING:
+    from convo_replay.waiting.jobs import Job
 
 _sleep = asyncio.tasks.sleep
 _known: weakref.WeakSet[AsyncioClock] = weakref.WeakSet()
@@ -145,15 +148,15 @@ async def pause(seconds: float) -> None:
     await (_sleep(seconds) if clock is None else clock.pause(seconds))
 
 
-def pause_from_thread(loop: asyncio.AbstractEventLoop, seconds: float, job: object) -> None:
+def pause_from_thread(loop: asyncio.AbstractEventLoop, seconds: float, job: Job) -> None:
     """Skips a wait of a thread on the loop that awaits it. Gives up where the loop is held up itself."""
 
     async def waiting() -> None:
-        outside.finished(loop, job)  # it does nothing now
+        job.rests()
         try:
             await pause(seconds)
         finally:
-            outside.started(loop, job)
+            job.works()
 
     with contextlib.suppress(concurrent.futures.CancelledError, TimeoutError):
         coroutine = waiting()

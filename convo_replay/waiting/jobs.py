@@ -35,15 +35,18 @@ class Job:
         self._began = self._giver.skipped
         self._module, self.loop = loops.running()
         self._awaited = awaited
+        self._within: Job | None = None
+        """The job that this one is a part of, in the same thread."""
+        self._over = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         mine = clocks.timeline()
-        before, mine.job = mine.job, self
+        self._within, mine.job = mine.job, self
         began = mine.skipped = max(mine.skipped, self._began)
         try:
             return self._function(*args, **kwargs)
         finally:
-            mine.job = before
+            mine.job = self._within
             more = self._began + mine.skipped - began - self._giver.skipped
             if more > SETTLED and not self.pause(more):
                 clock = None if self._module is None else self._module.clock_of(self.loop)
@@ -56,6 +59,25 @@ class Job:
         before = self._giver.skipped
         self._module.pause_from_thread(self.loop, seconds, self)
         return self._giver.skipped - before
+
+    def works(self) -> None:
+        """Takes real time, unless its loop does not await it any more."""
+        if self._awaited and not self._over:
+            outside.started(self.loop, self)
+        if self._within is not None:
+            self._within.works()
+
+    def rests(self) -> None:
+        """Waits itself."""
+        if self._awaited:
+            outside.finished(self.loop, self)
+        if self._within is not None:
+            self._within.rests()
+
+    def ends(self) -> None:
+        """Is not awaited any more."""
+        self._over = True
+        outside.finished(self.loop, self)
 
     def __repr__(self) -> str:
         return repr(self._function)
@@ -99,8 +121,8 @@ def _run_in_executor(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, executor, func, *args)
         job = Job(func, awaited=True)
         future = original(self, executor, job, *args)
-        outside.started(self, job)
-        future.add_done_callback(lambda _: outside.finished(self, job))
+        job.works()
+        future.add_done_callback(lambda _: job.ends())
         return future
 
     return run_in_executor
@@ -124,8 +146,8 @@ def _run_sync(original: Callable[..., Any]) -> Callable[..., Any]:
 
 async def _watched(job: Job, running: Awaitable[Any]) -> Any:
     __tracebackhide__ = True
-    outside.started(job.loop, job)
+    job.works()
     try:
         return await running
     finally:
-        outside.finished(job.loop, job)
+        job.ends()

@@ -21,12 +21,12 @@ _jobs: weakref.WeakKeyDictionary[Any, set[object]] = weakref.WeakKeyDictionary()
 
 
 def started(loop: Any, job: object) -> None:
-    """A loop of asyncio, or a run of trio, gave a job to a thread."""
+    """A loop of asyncio, or a run of trio, waits for a job in another thread."""
     _jobs.setdefault(loop, set()).add(job)
 
 
 def finished(loop: Any, job: object) -> None:
-    """The loop knows how the job ended."""
+    """It does no more: it knows how the job ended, or that asks for a wait itself."""
     _jobs.get(loop, set()).discard(job)
 
 

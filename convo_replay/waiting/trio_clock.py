@@ -6,13 +6,16 @@ import contextlib
 import math
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio._core import _run
 
 from convo_replay.waiting import clocks, outside
 from convo_replay.waiting.outside import Outside
+
+if TYPE_CHECKING:
+    from convo_replay.waiting.jobs import Job
 
 _known: weakref.WeakSet[TrioClock] = weakref.WeakSet()
 
@@ -100,18 +103,18 @@ async def pause(seconds: float) -> None:
     await (trio.sleep_until(trio.current_time() + seconds) if clock is None else clock.pause(seconds))
 
 
-def pause_from_thread(runner: Any, seconds: float, job: object) -> None:
+def pause_from_thread(runner: Any, seconds: float, job: Job) -> None:
     """Skips a wait of a thread in the run that awaits it. Gives up where the run is held up itself."""
     done = threading.Event()
     scope = trio.CancelScope()
 
     async def waiting() -> None:
-        outside.finished(runner, job)  # it does nothing now
+        job.rests()
         try:
             with scope:
                 await pause(seconds)
         finally:
-            outside.started(runner, job)
+            job.works()
             done.set()
 
     with contextlib.suppress(trio.RunFinishedError):
