@@ -157,7 +157,7 @@ def _load(point: EntryPoint) -> type[Fault]:
 def _wrong(loaded: Any, name: str) -> str:
     if not isinstance(loaded, type) or not issubclass(loaded, Fault):
         return "expected a subclass of convo_replay.faults.fault.Fault"
-    parameters = getattr(loaded, "__dataclass_params__", None)
+    parameters = vars(loaded).get("__dataclass_params__")  # its own, not the base's
     if parameters is None or not parameters.frozen:
         return "expected a frozen dataclass: @dataclass(frozen=True)"
     missing = [each for each in ("name", "kind", "summary") if not getattr(loaded, each, None)]
