@@ -1,9 +1,8 @@
 """Plans for property tests: hypothesis draws what breaks, and shrinks to the smallest plan that does.
 
-Smallest is: fewest faults, the simplest of them, at the earliest turn and position, once. A shrinker lowers numbers
-one at a time and keeps what still fails, so a number that stands for a fault would leave it at any of those that fail.
-Here every fault in turn is offered and taken or passed over, the simplest first, and all that does not depend on the
-fault is drawn before: so each simpler one is tried at the same place.
+Smallest is: fewest faults, the simplest of them, at the earliest turn and position, once. A shrinker lowers a number
+as long as the test still fails, so a number that stood for a fault would often stay at one that is not the simplest.
+Here every fault has a byte of its own, the lowest one says which it is, and the shrinker tries to lower each.
 """
 
 from __future__ import annotations
@@ -55,18 +54,17 @@ def plans(convo: Recording, *, max_faults: int = 2, names: Sequence[str] | None 
     recorded = turns(convo.recorded_exchanges)
     space = _Space(recorded, names)
 
-    @strategies.composite
-    def specs(draw: strategies.DrawFn) -> Spec:
-        turn = draw(strategies.integers(0, len(recorded) - 1))
-        position = draw(strategies.integers(0, space.longest))
-        in_bytes = draw(strategies.booleans())
-        times = draw(strategies.sampled_from(_TIMES))
-        left = len(space.faults)
-        fault = next(fault for at, fault in enumerate(space.faults) if not draw(strategies.integers(0, left - at - 1)))
-        return replace(space.placed(fault, turn, position, in_bytes=in_bytes), times=times)
+    turn = strategies.integers(0, len(recorded) - 1)
+    position = strategies.integers(0, space.longest)
+    ballot = strategies.binary(min_size=len(space.faults), max_size=len(space.faults))
+    spec = strategies.builds(space.spec, ballot, turn, position, strategies.booleans(), strategies.sampled_from(_TIMES))
+    drawn = strategies.tuples(*[strategies.tuples(strategies.booleans(), spec) for _ in range(max_faults)])
+    return drawn.map(_taken).filter(space.holds)
 
-    drawn = strategies.lists(specs(), min_size=1, max_size=max_faults)
-    return drawn.map(lambda each: Plan(tuple(each))).filter(space.holds)
+
+def _taken(drawn: Sequence[tuple[bool, Spec]]) -> Plan:
+    """All were drawn, whether they are used or not: so each can be left out alone."""
+    return Plan(tuple([spec for used, spec in drawn if used]) or (drawn[0][1],))
 
 
 class _Space:
@@ -75,17 +73,18 @@ class _Space:
     def __init__(self, recorded: Sequence[Turn], names: Sequence[str] | None) -> None:
         self._recorded = Recorded(recorded)
         self._turns = recorded
+        self.longest = min(_PLACES, max([1, *(layout(turn.exchange).events for turn in recorded)]))
         self.faults = [fault for fault in _samples(names) if any(self._spots(fault, 0, 0, in_bytes=False))]
         if not self.faults:
             what = "no fault" if names is None else " and ".join(names)
             raise NoFit(
                 f"{what} fits: there are {len(recorded)} recorded turns" + ("" if recorded else "; record first")
             )
-        self.longest = min(_PLACES, max(max(1, layout(turn.exchange).events) for turn in recorded))
 
-    def placed(self, fault: Fault, turn: int, position: int, *, in_bytes: bool) -> Spec:
-        """The fault at that turn and position, or where it fits next."""
-        return next(self._spots(fault, turn, position, in_bytes=in_bytes))
+    def spec(self, ballot: bytes, turn: int, position: int, in_bytes: bool, times: int | None) -> Spec:
+        """The fault with the lowest byte at that turn and position, or where it fits next."""
+        fault = self.faults[ballot.index(min(ballot))]
+        return replace(next(self._spots(fault, turn, position, in_bytes=in_bytes)), times=times)
 
     def holds(self, plan: Plan) -> bool:
         """Whether each fault of the plan comes to its turn."""
@@ -100,14 +99,14 @@ class _Space:
             if fault.fits(chosen.exchange):
                 continue
             where, model = self._recorded.where(chosen)
-            for place in _positions(fault, chosen.exchange, position, in_bytes=in_bytes):
+            for place in _positions(fault, chosen.exchange, position, self.longest, in_bytes=in_bytes):
                 spec = Spec(fault, replace(place, turn=where.turn), model)
                 if changes(spec, place, chosen.exchange):
                     yield spec
                     break
 
 
-def _positions(fault: Fault, exchange: Exchange, position: int, *, in_bytes: bool) -> Iterator[Where]:
+def _positions(fault: Fault, exchange: Exchange, position: int, longest: int, *, in_bytes: bool) -> Iterator[Where]:
     laid = layout(exchange)
     if fault.positions == "none" or not (fault.position_needed or in_bytes):
         yield Where()
@@ -118,7 +117,7 @@ def _positions(fault: Fault, exchange: Exchange, position: int, *, in_bytes: boo
         first = min(position, laid.events)
         yield from (Where(position=at) for at in (*range(first, -1, -1), *range(first + 1, laid.events + 1)))
     elif fault.positions != "events":
-        first = min(position, laid.size)
+        first = position * laid.size // longest
         yield from (Where(position=at, bytes=True) for at in (*range(first, -1, -1), *range(first + 1, laid.size + 1)))
 
 

@@ -103,6 +103,9 @@ class Plan:
     def __str__(self) -> str:
         return "+".join(map(str, self.specs))
 
+    def __repr__(self) -> str:
+        return f"<Plan {self}>"
+
 
 Given = str | Fault | Spec | Plan
 """What stands for faults, alone or in a list."""
