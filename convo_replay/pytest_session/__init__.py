@@ -250,7 +250,8 @@ class PytestSession:
             return ended
         if when == "call":
             return None
-        return pytest.skip.Exception(f"{verdict.outcome} in a fixture's set-up: {ended!r}", _use_item_location=True)
+        what = f"{verdict.outcome} in a fixture's set-up: {type(ended).__name__}"
+        return pytest.skip.Exception(what, _use_item_location=True)
 
     def _is_again(self, error: BaseException) -> bool:
         return isinstance(error, ConvoFailure) and error not in self.wide.failures

@@ -140,6 +140,8 @@ def collection_problems(config: pytest.Config, items: Sequence[pytest.Item]) -> 
     seen = config.stash.setdefault(_seen_key, {})
     problems = []
     for item in items:
+        if plain_name_key in item.stash:  # of a test that was looked at
+            continue
         try:
             marker = marker_settings(item)
             effective(config, {}, marker)

@@ -124,7 +124,9 @@ def matrix(runs: Iterable[Told], width: int, *, everything: bool = False) -> Ite
 
 def _cell(runs: Sequence[Told]) -> str:
     if len(runs) == 1:
-        return runs[0]["outcome"] if runs[0]["result"] not in ("xfailed", "xpassed") else runs[0]["result"]
+        run = runs[0]
+        said = run["outcome"] if run["result"] not in ("xfailed", "xpassed") else run["result"]
+        return f"{said}!" if is_bad(run) else said
     return f"{sum(bool(run['good']) for run in runs)}/{len(runs)}"
 
 
@@ -157,21 +159,22 @@ def _shortened(text: str, width: int) -> str:
 
 def failing(runs: Iterable[Told]) -> Iterator[str]:
     """The runs that failed: for each test and fault the positions, the outcome, the rules."""
-    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    groups: dict[tuple[str, str, str], list[str]] = {}
     for run in ordered(runs):
         if is_bad(run):
             found = dict.fromkeys(each["rule"] for each in run["findings"] if each["level"] == "error")
-            key = run["test"], run["asked"], run["outcome"], ", ".join(found)
-            groups.setdefault(key, []).append(run["spec"])
+            said = run["outcome"] + (f": {', '.join(found)}" if found else "")
+            said += f"; expected {run['expected']}" if run["expected"] else ""
+            groups.setdefault((run["test"], run["asked"], said), []).append(run["spec"])
     test = ""
-    for count, ((owner, _, outcome, rules), specs) in enumerate(groups.items()):
+    for count, ((owner, _, said), specs) in enumerate(groups.items()):
         if count == _SHOWN_FAILURES:
             yield f"... and {sum(map(len, list(groups.values())[count:]))} more failing runs"
             return
         if owner != test:
             test = owner
             yield test
-        yield f"  {ranges(specs)}  {outcome}" + (f": {rules}" if rules else "")
+        yield f"  {ranges(specs)}  {said}"
 
 
 def ranges(specs: Sequence[str]) -> str:
