@@ -37,20 +37,21 @@ def run(*command: object, cwd: Path) -> str:
 
 
 @pytest.mark.skipif(bool(missing), reason=f"installing an example needs {' and '.join(missing)} here")
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_installs_and_its_own_tests_pass(name: str, tmp_path: Path) -> None:
-    plugin, fresh = tmp_path / name, tmp_path / "fresh"
-    shutil.copytree(PLUGINS / name, plugin, ignore=shutil.ignore_patterns("__pycache__"))
+def test_the_examples_install_and_their_own_tests_pass(tmp_path: Path) -> None:
+    plugins, fresh = [tmp_path / name for name in EXAMPLES], tmp_path / "fresh"
+    for plugin in plugins:
+        shutil.copytree(PLUGINS / plugin.name, plugin, ignore=shutil.ignore_patterns("__pycache__"))
     venv.create(fresh, symlinks=True)
     (python,) = (fresh / folder for folder in ("bin", "Scripts") if (fresh / folder).exists())
     python /= Path(sys.executable).name
-    # convo_replay and what it needs come from here, the example alone is installed: no index is asked.
+    # convo_replay and what it needs come from here, the examples alone are installed: no index is asked.
     paths = {"base": str(fresh), "platbase": str(fresh)}
     beside = Path(sysconfig.get_path("purelib", "venv", paths)) / "beside.pth"
     beside.write_text(f"{Path(convo_replay.__file__).parents[1]}\n{sysconfig.get_path('purelib')}\n")
     options = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "--python", python, "install", *options, plugin, cwd=tmp_path)
-    tests = list(plugin.glob("test_*.py"))
+    run(sys.executable, "-m", "pip", "--python", python, "install", *options, *plugins, cwd=tmp_path)
+    tests = [path for plugin in plugins for path in plugin.glob("test_*.py")]
+    assert {path.parent for path in tests} == set(plugins)
     out = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=tmp_path)
     assert " passed" in out
 

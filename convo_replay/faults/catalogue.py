@@ -110,11 +110,13 @@ def _value(fault: type[Fault], setting: dataclasses.Field[Any], text: str) -> An
         raise ValueError(f"{fault.name}: {setting.name} is {text!r}, expected {_one_of(setting)}{meant}")
     kinds = _types(fault)[setting.name]
     try:
+        if str in kinds:
+            return text
         if bool in kinds:
             return {"true": True, "false": False}[text]
         if int in kinds:
             return int(text)
-        return float(text) if float in kinds else text
+        return float(text)
     except (KeyError, ValueError):
         expected = next(_EXPECTED[kind] for kind in (bool, int, float) if kind in kinds)
         raise ValueError(f"{fault.name}: {setting.name} is {text!r}, expected {expected}") from None

@@ -48,8 +48,8 @@ class Status(Fault):
     """
 
     code: int = word(help="the status: 300 to 999")
-    retry_after: str | None = key(None, help="the header as it is sent: seconds, or an HTTP date")
-    retry_after_ms: str | None = key(None, help="milliseconds")
+    retry_after: str | float | None = key(None, help="the header as it is sent: seconds, or an HTTP date")
+    retry_after_ms: str | float | None = key(None, help="milliseconds")
     should_retry: bool | None = key(None, help="the header x-should-retry")
     body: str = key("", choices=("json", "html", "empty"), help="what the body is")
     type: str = key("", help="the error's type in a JSON body: overloaded_error")
@@ -67,6 +67,10 @@ class Status(Fault):
     def __post_init__(self) -> None:
         if not 300 <= self.code <= 999:
             raise ValueError(f"status: code is {self.code}, expected 300 to 999 (a 204 is no_content)")
+        for setting in ("retry_after", "retry_after_ms"):  # `retry_after=2` is what the spec `429:retry_after=2` says
+            value = getattr(self, setting)
+            if isinstance(value, int | float):
+                object.__setattr__(self, setting, f"{value:.15g}")
 
     @classmethod
     def samples(cls) -> tuple[Status, ...]:
@@ -78,7 +82,7 @@ class Status(Fault):
             "retry-after-ms": self.retry_after_ms,
             "x-should-retry": None if self.should_retry is None else str(self.should_retry).lower(),
         }
-        own = tuple((name, value) for name, value in asked.items() if value is not None)
+        own = tuple((name, str(value)) for name, value in asked.items() if value is not None)
         known = tuple(pair for pair in provider_errors.headers(exchange, self.code) if pair[0] not in dict(own))
         body = "empty" if self.code in _BODILESS else self.body or ("html" if self.code in _PAGES else "json")
         if body == "empty":

@@ -22,6 +22,7 @@ from convo_replay.exchange import Exchange, Steps
 from convo_replay.faults import outcomes, parse
 from convo_replay.faults.catalogue import _ABOUT, catalogue, read, usage
 from convo_replay.faults.fault import Fault
+from convo_replay.faults.status import Status
 from convo_replay.reporting.fault_rows import Page, rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +95,7 @@ READ: list[tuple[str, list[tuple[str, str]], dict[str, Any]]] = [
     ("status", [("", "503")], {"code": 503}),
     ("status", [("code", "503")], {"code": 503}),
     ("429", [("retry_after", "2")], {"code": 429, "retry_after": "2"}),
+    ("429", [("retry_after", "Wed, 21 Oct 2026 07:28:00 GMT")], {"retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}),
     ("529", [("should_retry", "true"), ("body", "empty")], {"code": 529, "should_retry": True, "body": "empty"}),
     ("cut", [("", "reset")], {"how": "reset"}),
     ("slow", [("", "2.5")], {"seconds": 2.5}),
@@ -140,6 +142,11 @@ WRONG: list[tuple[str, list[tuple[str, str]], str]] = [
 def test_what_cannot_be_read_says_what_there_is(name: str, arguments: list[tuple[str, str]], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         read(name, arguments)
+
+
+def test_numbers_of_objects_are_those_of_specs() -> None:
+    spec = [("retry_after", "1000000"), ("retry_after_ms", "0.5")]
+    assert Status(429, retry_after=1_000_000, retry_after_ms=0.5) == read("429", spec)
 
 
 def test_every_sample_is_read_back_from_what_it_prints() -> None:
