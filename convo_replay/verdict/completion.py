@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from typing import Any, Literal
 from convo_replay import sse
 from convo_replay.exchange import Chunk, End, Exchange, Head
 from convo_replay.providers import Reply, find, wire
+from convo_replay.validation.findings import value
+from convo_replay.validation.grammars.blocks import BLOCKS
 from convo_replay.verdict.evidence import Attempt
 
 How = Literal["same", "unseen", "no"]
@@ -59,7 +62,7 @@ class Delivered:
     @cached_property
     def recorded(self) -> Reply:
         """What was recorded in its place."""
-        return _reply(self.attempt.recorded) if self.attempt.recorded is not None else Reply()
+        return _as_recorded(_Same(self.attempt.recorded))[0] if self.attempt.recorded is not None else Reply()
 
     @cached_property
     def streamed(self) -> bool:
@@ -86,7 +89,7 @@ class Delivered:
             return "same" if self.exchange.body == recorded.body else "no"
         if self._builds_the_same() and not self._hurts:
             return "same"
-        return "no" if self.damage or not self._is_whole() else "unseen"
+        return "no" if not self._is_whole() or self._wrong else "unseen"
 
     @cached_property
     def damage(self) -> tuple[str, ...]:
@@ -97,8 +100,13 @@ class Delivered:
     def _wrong(self) -> list[tuple[str, str]]:
         if self.attempt.recorded is None:
             return []
-        known = {rule for rule, _ in _errors(self.attempt.recorded)}
-        return [(rule, said) for rule, said in _errors(self.exchange) if rule not in known]
+        known = _as_recorded(_Same(self.attempt.recorded))[1]
+        wrong = [(rule, said) for rule, said in _errors(self.exchange) if rule not in known]
+        if not wrong and self._is_whole():
+            whole = {use.id for use in self.recorded.tool_uses if wire.parse(use.raw_input) is not None}
+            broken = [use for use in self.reply.tool_uses if use.id in whole and wire.parse(use.raw_input) is None]
+            wrong += [("tool-input", f"the input of `{use.name}` is no JSON: {value(use.raw_input)}") for use in broken]
+        return wrong
 
     @property
     def _hurts(self) -> bool:
@@ -106,8 +114,8 @@ class Delivered:
         drops events without a name, and sees nothing in a document that should be a stream."""
         if all(rule in _HARMLESS for rule, _ in self._wrong):
             return False
-        wrong = {rule for rule, _ in self._wrong} & {rule for rule, _ in _errors(_until_its_end(self.exchange))}
-        return bool(wrong - _HARMLESS)
+        before_its_end = {"tool-input", *(rule for rule, _ in _errors(_until_its_end(self.exchange)))}
+        return any(rule in before_its_end and rule not in _HARMLESS for rule, _ in self._wrong)
 
     @cached_property
     def broken(self) -> Broken:
@@ -122,13 +130,16 @@ class Delivered:
             return "failed"
         if self.body is None:
             return "failed"
-        if self.reply.error is not None or self._has_error():
+        if self.reply.error is not None:
+            return "error"
+        if self.streamed and recorded is not None and recorded.body.startswith(self.exchange.body):
+            return "cut"
+        if self._has_error():
             return "error"
         if not self.streamed:
-            document = wire.parse(self.exchange.body)
-            return "malformed" if document is not None and self.attempt.state != "raised" else "failed"
-        if recorded is not None and recorded.body.startswith(self.exchange.body):
-            return "cut"
+            body = self.exchange.body
+            document = wire.parse(body) is not None or body.strip() == b"null"
+            return "malformed" if document and self.attempt.state != "raised" else "failed"
         if self.attempt.state == "raised" and self.attempt.raised is not None and _end(played) != "complete":
             return "cut"
         rules = {rule for rule, _ in _errors(self.exchange)}
@@ -165,11 +176,35 @@ class Delivered:
 
 
 def same_content(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> bool:
-    """Whether blocks say what the recorded ones say; fields that the recorded ones do not have are no matter."""
+    """Whether blocks say what the recorded ones say. Fields that those do not have, and blocks of a type that nobody
+    knows, are no matter: the API may add them at any time."""
+    known = {block.get("type") for block in theirs} | BLOCKS.keys()
+    mine = [block for block in mine if block.get("type") in known]
     return len(mine) == len(theirs) and all(
         all(key in block and block[key] == part for key, part in other.items())
         for block, other in zip(mine, theirs, strict=True)
     )
+
+
+class _Same:
+    """An exchange as a key: the object itself, which is not compared by what is in it."""
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    def __hash__(self) -> int:
+        return id(self.exchange)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.exchange is self.exchange
+
+
+@functools.lru_cache(64)
+def _as_recorded(key: _Same) -> tuple[Reply, frozenset[str]]:
+    """What a recorded answer says, and the rules that it breaks itself: read once for all runs over it."""
+    return _reply(key.exchange), frozenset([rule for rule, _ in _errors(key.exchange)])
 
 
 def _reply(exchange: Exchange) -> Reply:
@@ -215,8 +250,11 @@ def _found(exchange: Exchange) -> list[tuple[str, str, str]]:
 
 
 _HARMLESS = frozenset(
-    {"stream-unterminated", "stream-usage-missing", "stream-after-end", "stream-duplicate", "stream-choices-null"}
-)
+    {
+        "stream-after-end", "stream-choices-null", "stream-delta-mismatch", "stream-duplicate", "stream-unterminated",
+        "stream-usage-missing",
+    }
+)  # fmt: skip
 """Rules of answers that cost nothing where all of the answer is there."""
 _ERRORS = ("stream-error", "stream-error-unnamed", "response-error")
 _WINDOWS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}
