@@ -27,7 +27,7 @@ class ToolArguments(Fault):
     outcomes: ClassVar = outcomes.calls(
         create=("result: input is a str", "result: arguments that are no JSON"),
         raw="result: fragments that are no JSON",
-        stream=("ValueError (bare)", "result: arguments that are no JSON"),
+        stream=("ValueError (bare)", "ValueError (bare); of a tool that is not strict: arguments that are no JSON"),
     )
     source: ClassVar[str] = "row 49"
 

@@ -24,7 +24,10 @@ class ToolTruncated(Fault):
     outcomes: ClassVar = outcomes.calls(
         create=("silent: an input without its last key", "silent: half of the arguments"),
         raw="silent: fragments are missing",
-        stream=("silent: a part of the input", "silent: half of the arguments"),
+        stream=(
+            "silent: a part of the input",
+            f"{outcomes.BARE}; of a tool that is not strict: silent, half of the arguments",
+        ),
     )
     source: ClassVar[str] = "row 49"
 
