@@ -161,7 +161,7 @@ class Recorded:
             if not _many(spec):
                 break
         if not found:
-            more = f"; and {len(reasons) - _SHOWN} turns more" if len(reasons) > _SHOWN else ""
+            more = f"; and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
             which = ": " if len(candidates) == 1 else " fits no turn: "
             raise NoFit(f"fault '{spec}'{which}{'; '.join(reasons[:_SHOWN])}{more}")
         said = len(found) > 1 if spec.where.turn is None else spec.where.turn == "*"
@@ -205,7 +205,7 @@ class Recorded:
         if number is None and spec.where.position == "*":
             streamed = [turn for turn in pool if layout(turn.exchange).streamed]
             if not streamed:
-                one = f"; the bytes of one that is not: @{self._named(pool[:1], spec.model)}.b*"
+                one = f"; the bytes of one that is not: {self._named(pool[:1], spec.model)}.b*"
                 raise NoFit(f"fault '{spec}': no turn is streamed{'' if spec.fault.positions == 'events' else one}")
             return streamed
         return pool
