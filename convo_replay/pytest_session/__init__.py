@@ -100,6 +100,8 @@ class PytestSession:
             return None
         modes: dict[str, int] = {}
         for item in filter(is_convo, items):
+            if self._fault_of(item) is not None:
+                continue
             with contextlib.suppress(ValueError):
                 mode = settings.marker_settings(item).get("record", "none")
                 modes[mode] = modes.get(mode, 0) + (mode != "none")

@@ -27,6 +27,7 @@ from convo_replay.faults.expansion import NoFit, expand, own
 from convo_replay.faults.specs import Plan, parse
 from convo_replay.pytest_hooks import is_adopted, is_convo
 from convo_replay.pytest_session import settings
+from convo_replay.pytest_session.judged import RECORD_FIRST
 
 if TYPE_CHECKING:
     from convo_replay.cassette import Cassette
@@ -223,9 +224,9 @@ def unrecorded(item: pytest.Item, path: Path, mode: str) -> str:
         mode: the mode that plays no recording; empty where there is none to play.
     """
     if mode in ("rewrite", "all"):
-        return f"record first: mode {mode!r} plays no recording; when it is done, run without that mode"
+        return f"{RECORD_FIRST}: mode {mode!r} plays no recording; when it is done, run without that mode"
     what = f"mode {mode!r} plays no recording" if mode else f"there is none of this test in {path}"
-    return f"record first: {what}; pytest {shlex.quote(settings.owner_of(item))} --convo-record=once"
+    return f"{RECORD_FIRST}: {what}; pytest {shlex.quote(settings.owner_of(item))} --convo-record=once"
 
 
 def _parsed(faults: Any) -> tuple[Plan, ...]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from convo_replay.pytest_session.fault_runs import FaultItem
     from convo_replay.verdict.judging import Verdict
 
+RECORD_FIRST = "record first"
+"""How the reason begins why a test without a recording is skipped."""
 _THE_TESTS_OWN = (Skipped, XFailed, unittest.SkipTest)
 
 
@@ -69,10 +71,13 @@ def _id(item: pytest.Item) -> str:
 
 def told(item: pytest.Item, report: pytest.TestReport, verdict: Verdict | None, fault: FaultItem | None) -> Told:
     """What a report says of a fault run, in types that xdist and JSON carry."""
+    reason = _reason(report)
     if verdict is not None:
         outcome: str = verdict.outcome
     elif fault is not None and fault.kind != "run":
         outcome = fault.kind
+    elif reason.startswith(RECORD_FIRST):
+        outcome = "unrecorded"
     else:
         outcome = "skipped" if report.skipped else "error"
     return Told(
@@ -86,7 +91,7 @@ def told(item: pytest.Item, report: pytest.TestReport, verdict: Verdict | None, 
         outcome=outcome,
         good=verdict.good if verdict is not None else None,
         expected=verdict.expected if verdict is not None else "",
-        reason=_reason(report),
+        reason=reason,
         findings=[
             Finding(
                 rule=each.rule,

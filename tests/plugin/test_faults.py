@@ -93,6 +93,21 @@ def test_injected_and_swallowed(convo):
     with pytest.raises(httpx.HTTPStatusError):
         ask()
 """
+NOTHING_TO_BREAK = """
+import pytest
+
+@pytest.fixture(scope="module")
+def convo_config(): return {"record": "rewrite"}
+
+@pytest.mark.convo(faults="429")
+def test_none(): pass
+
+@pytest.mark.convo(faults="429", record="all")
+def test_all(): pass
+
+@pytest.mark.convo(faults="429")
+def test_by_config(): pass
+"""
 RECORDED = (
     "test_recovers", "test_raises", "test_accepts", "test_declares", "test_gives_up", "test_asserts",
     "test_asks_nothing", "test_known", "test_skips", "test_in_set_up", "test_fails_anyway", "TestA.test_it",
@@ -119,6 +134,9 @@ BECAME = {
     "TestU::test_it[429]": "passed raised",
     "TestU::test_it[cut:eof@3]": "failed crashed",
     "test_async[hi-429]": "passed raised",
+    "test_none[faults]": "skipped unrecorded",
+    "test_all[faults]": "skipped unrecorded",
+    "test_by_config[429]": "skipped unrecorded",
     "test_injected": "passed handled",
     "test_injected_and_swallowed": "failed silent error-swallowed",
 }
@@ -141,17 +159,19 @@ def project(project):
 
 def test_what_becomes_of_a_run_is_what_the_client_did(project):
     project.write("test_it.py", TESTS)
+    project.write("test_new.py", NOTHING_TO_BREAK)
     record(project, "test_it", *RECORDED)
-    before = {path: path.read_bytes() for path in project.path.rglob("*.yaml")}
+    record(project, "test_new", "test_all", "test_by_config")
+    before = {path: path.read_bytes() for path in project.path.glob("cassettes/test_it/*")}
     result = project.run("--convo-report=report.json", plugins=("asyncio",))
     out = result.stdout.str()
     assert became(json.loads((project.path / "report.json").read_text())) == BECAME
     counts = result.parseoutcomes()
     failed = sum(text.startswith("failed") for text in BECAME.values())
     assert counts["failed"] == failed + 1  # test_fails_anyway without a fault
-    assert counts["skipped"] == 3
+    assert counts["skipped"] == sum(text.startswith("skipped") for text in BECAME.values())
     assert counts["xfailed"] == 2
-    assert {path: path.read_bytes() for path in project.path.rglob("*.yaml")} == before
+    assert {path: path.read_bytes() for path in project.path.glob("cassettes/test_it/*")} == before
     for lines in (
         ["*_ test_accepts[[]cut:eof@3[]] _*", "E   ConvoFailure: silent*", "E *truncated-stream-accepted*",
          "E   this run again: pytest 'test_it.py::test_accepts[[]cut:eof@3[]]'"],
@@ -160,6 +180,9 @@ def test_what_becomes_of_a_run_is_what_the_client_did(project):
         ["*_ test_injected_and_swallowed _*", "E   ConvoFailure: silent*", "E   this run again: pytest *swallowed*"],
         ["SKIPPED * test_it.py:*: raised in a fixture's set-up: HTTPStatusError*"],
         ["SKIPPED * the test fails without a fault*"],
+        ["SKIPPED *record first: there is none of this test in *pytest test_new.py::test_none --convo-record=once"],
+        ["SKIPPED *record first: mode 'all' plays no recording*"],
+        ["SKIPPED *record first: mode 'rewrite' plays no recording*"],
         ["*= convo faults =*", "*429  connect:refused*", "test_it.py::test_recovers *recovered*"],
         ["test_it.py::test_recovers *8/8", "test_it.py::test_accepts *silent!"],
         ["*test_it.py::test_gives_up", "  429  raised; expected recovered"],
@@ -167,30 +190,3 @@ def test_what_becomes_of_a_run_is_what_the_client_did(project):
     ):  # fmt: skip
         result.stdout.fnmatch_lines(lines)
     assert "convo_replay/" not in out.replace("convo_replay/plugin", "")
-
-
-def test_without_a_recording_or_while_one_is_made_there_is_nothing_to_break(project):
-    project.write(
-        "test_it.py",
-        """
-import pytest
-@pytest.fixture(scope="module")
-def convo_config(): return {"record": "rewrite"}
-@pytest.mark.convo(faults="429")
-def test_none(): pass
-@pytest.mark.convo(faults="429", record="all")
-def test_all(): pass
-@pytest.mark.convo(faults="429")
-def test_by_config(): pass
-""",
-    )
-    record(project, "test_it", "test_all", "test_by_config")
-    result = project.run()
-    result.assert_outcomes(passed=3, skipped=3)
-    result.stdout.fnmatch_lines(
-        [
-            "*record first: there is none of this test in *pytest test_it.py::test_none --convo-record=once",
-            "*record first: mode 'all' plays no recording*",
-            "*record first: mode 'rewrite' plays no recording*",
-        ]
-    )

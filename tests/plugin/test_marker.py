@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from broken_projects import record
+
 pytest_plugins = ["pytester"]
 
 
@@ -86,6 +88,10 @@ WRONG = {
     "expect='silent'": "expect: expected one of recovered raised handled, got 'silent'",
     "faults='cut:oef@3'": "faults: *cut:oef*eof*",
     "faults=[429]": "faults: *429*",
+    "faults='cut:eof@8'": "faults: *cut:eof@8*0 to 7",
+    "faults='cut:eof@t4.1'": "faults: *cut:eof@t4.1*@t0",
+    "faults='429 cut:eof'": "faults: *cut:eof*needs a position*",
+    "faults='tool_arguments'": "faults: *tool_arguments*wants*tool call*",
     "max_requests=3": "there is no setting 'max_requests'",
     "record='sometimes'": "record: expected one of none once *, got 'sometimes'",
     "match_on=['colour']": "match_on: *'colour' is no matcher*",
@@ -96,6 +102,7 @@ WRONG = {
 def test_a_wrong_marker_is_a_collection_error_that_names_the_test(project):
     for number, marker in enumerate(WRONG):
         project.write(f"test_{number}.py", f"import pytest\n@pytest.mark.convo({marker})\ndef test_one(): pass")
+        record(project, f"test_{number}", "test_one")
     result = project.run()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.assert_outcomes(errors=len(WRONG))
