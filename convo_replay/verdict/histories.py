@@ -104,10 +104,15 @@ def results(attempt: Attempt) -> Iterator[Result]:
     return results_of(attempt.request)
 
 
-def results_of(request: Request) -> Iterator[Result]:
-    """The same of a request that is no attempt."""
+def results_of(request: Request, *, last: bool = False) -> Iterator[Result]:
+    """The same of a request that is no attempt; `last`: only those that follow the last answer in it."""
     asked = -1
-    for at, message in enumerate(history_of(request)):
+    history = history_of(request)
+    start = 0
+    if last:
+        asked = max((at for at, message in enumerate(history) if role(message) == "assistant"), default=-1)
+        start = asked + 1
+    for at, message in enumerate(history[start:], start):
         if role(message) == "assistant":
             asked = at
         value = wire.mapping(message)

@@ -29,8 +29,8 @@ _TODO: Final[Mapping[Outcome, str]] = {
     "silent": 'raise, or ask again; where the user is told in another way, say so: expect="handled"',
     "diverged": "a fallback model? A branch like that can be recorded: run it with --convo-record=new_episodes",
     "not-fired": "name a turn that the test reaches, or remove the fault",
-    "raised": "",
-    "recovered": "",
+    "raised": "catch the exception and tell the user, or ask again until the answer comes; or declare another outcome",
+    "recovered": "declare another outcome: the client got its answer in the end",
     "handled": "",
 }
 

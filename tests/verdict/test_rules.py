@@ -585,6 +585,11 @@ def _() -> Verdict:
     return lost(ASKED, user("Forget it. Tell me a joke."), recorded=ONE, turn=0)
 
 
+@case("a question that was never answered is dropped, and the next one asked", "diverged")
+def _() -> Verdict:
+    return lost(NEXT, recorded=LATER, turn=0)
+
+
 @case("another question altogether", "diverged")
 def _() -> Verdict:
     return lost(user("Tell me a joke."))

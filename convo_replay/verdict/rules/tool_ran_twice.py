@@ -78,13 +78,9 @@ def _level(case: Case, before: _Answered, attempt: Attempt, result: Result) -> L
 def _new_results(attempt: Attempt) -> Iterator[tuple[_Call, Result]]:
     """The results that follow the last answer in a request."""
     history = messages(attempt)
-    last = max((at for at, message in enumerate(history) if histories.role(message) == "assistant"), default=-1)
-    if last < 0 or last == len(history) - 1:
-        return
-    begun = histories.written(history[0])
-    for result in histories.results(attempt):
-        if result.id and result.at > last:
-            yield (begun, result.asked, result.id), result
+    for result in histories.results_of(attempt.request, last=True):
+        if result.id and result.asked >= 0:
+            yield (histories.written(history[0]), result.asked, result.id), result
 
 
 def _both_in_one(attempt: Attempt, fault: Attempt) -> Judgement | None:

@@ -31,13 +31,15 @@ def check(case: Case) -> Iterator[Judgement]:
     if not requests:
         return
     recorded = [[histories.written(one) for one in history_of(turn.request)] for turn in case.run.turns]
+    asked = [len(messages(question.hit[0])) - 1 for question in case.unanswered]
+    dropped = [{place, place + 1} for place in asked]
     for request in requests:
         sent = histories.history(request)
         fault = histories.fault_before(case, request)
         if not sent or fault is None or sent in recorded:
             continue
         level: Level = "warn" if is_branch(request) else "error"
-        lost = next((found for known in recorded if (found := _lost(sent, known))), None)
+        lost = next((found for known in recorded if (found := _lost(sent, known, dropped))), None)
         if lost:
             places = ", ".join(f"messages[{at}]" for at in lost[:5])
             yield RULE.found(
@@ -60,8 +62,12 @@ def check(case: Case) -> Iterator[Judgement]:
             return
 
 
-def _lost(sent: Sequence[str], recorded: Sequence[str]) -> list[int]:
-    """Which messages of a recorded request are missing, where the sent ones are the rest of it; else none."""
+def _lost(sent: Sequence[str], recorded: Sequence[str], dropped: Sequence[set[int]]) -> list[int]:
+    """Which messages of a recorded request are missing, where the sent ones are the rest of it; else none.
+
+    Args:
+        dropped: questions that were never answered, each with the answer: both may be left out together.
+    """
     missing: list[int] = []
     at = 0
     for index, message in enumerate(recorded):
@@ -69,6 +75,9 @@ def _lost(sent: Sequence[str], recorded: Sequence[str]) -> list[int]:
             at += 1
         else:
             missing.append(index)
+    for pair in dropped:
+        if pair <= set(missing):
+            missing = [index for index in missing if index not in pair]
     return missing if at == len(sent) else []
 
 
