@@ -10,7 +10,7 @@ import pytest
 
 CORE = [
     "bodies", "errors", "exchange", "matching", "player", "providers", "providers.anthropic", "providers.openai_chat",
-    "redaction", "sse", "turns", "validating", "validation.catalogue", "validation.history",
+    "redaction", "sse", "turns", "validating", "validation.catalogue", "validation.history", "verdict.judging",
 ]  # fmt: skip
 OUTSIDE = {"anthropic", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "pytest", "vcr", "yaml"}
 
