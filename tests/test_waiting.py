@@ -29,6 +29,8 @@ import trio
 import trio.testing
 
 from convo_replay import ConvoFailure, use_cassette, waiting
+from convo_replay.waiting import outside
+from convo_replay.waiting.outside import JOB, STREAM, Outside
 from waits import SDK, Counting, Failing, module, replaying
 
 USER = module(
@@ -395,6 +397,7 @@ def test_loops_that_cannot_be_moved_wait(monkeypatch):
         await SDK.wait_trio(3600)
         return trio.current_time() - began
 
+    assert not waiting.can_skip()
     with replaying() as convo:
         loop = Own()
         assert loop.run_until_complete(main()) >= 0.01
@@ -426,14 +429,59 @@ def test_a_wait_in_a_thread_passes_on_the_loop_that_awaits_it(loop):
     assert convo.seconds == [60.0, 100.0, 100.0, 100.0]
 
 
-def test_to_thread_under_wait_for():
+def in_its_own_loop(seconds):
+    asyncio.run(SDK.wait_asyncio(seconds))
+
+
+@pytest.mark.parametrize("wait", [SDK.wait, in_its_own_loop])
+def test_a_deadline_around_a_thread_comes_before_what_the_thread_does_next(wait):
+    order = []
+
+    def work():
+        wait(60)
+        if wait is SDK.wait:  # a loop in the thread has a clock of its own; it catches up with the outer one at its end
+            order.append("work")
+
     async def main():
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(SDK.wait, 60), 1)
+            await asyncio.wait_for(asyncio.to_thread(work), 1)
+        order.append("deadline")
 
     with replaying() as convo:
         asyncio.run(main())
+    assert order[0] == "deadline"
     assert convo.seconds == [60.0]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_thread_that_nobody_awaits_any_more_holds_nothing_up(monkeypatch, loop):
+    counting = Counting(monkeypatch)
+    done = threading.Event()
+
+    def work():
+        SDK.wait(60)
+        done.wait(30)
+
+    async def main():
+        with anyio.move_on_after(1):
+            await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+        await SDK.wait_anyio(100)  # in which the thread's wait ends
+        counting.blocked.clear()
+        await SDK.wait_anyio(100)
+        assert counting.blocked == []
+        done.set()
+
+    with replaying() as convo:
+        run(loop, main, instruments=[counting])
+    assert convo.seconds == [60.0, 100.0, 100.0]
+
+
+def test_a_job_reads_clocks_no_earlier_than_whoever_gave_it():
+    with replaying(), concurrent.futures.ThreadPoolExecutor(1) as pool:
+        SDK.wait(3600)
+        given = SDK.clocks()
+        read = pool.submit(SDK.clocks).result()
+        assert all(read[name] >= given[name] for name in given)
 
 
 def test_retries_around_calls_in_a_pool_see_what_these_wait():
@@ -505,10 +553,12 @@ def test_a_thread_that_polls_and_waits_that_are_none_of_ours_are_real():
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_work_in_threads_gets_its_time_before_a_deadline_around_it(loop):
+def test_work_in_threads_gets_its_time_before_a_deadline_around_it(monkeypatch, loop):
+    monkeypatch.setattr(outside, "JOB", 20)
+
     async def work():
         with anyio.fail_after(30):
-            await anyio.to_thread.run_sync(sleep, 0.03)
+            await anyio.to_thread.run_sync(sleep, 0.03, abandon_on_cancel=True)
 
     async def main():
         async with anyio.create_task_group() as tasks:
@@ -522,7 +572,9 @@ def test_work_in_threads_gets_its_time_before_a_deadline_around_it(loop):
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
-def test_what_comes_in_through_a_socket_gets_its_time(loop):
+@pytest.mark.parametrize("patience", [20, 0])
+def test_what_comes_in_through_a_socket_is_read_before_a_deadline_around_it(monkeypatch, loop, patience):
+    monkeypatch.setattr(outside, "STREAM", patience)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
 
@@ -535,11 +587,40 @@ def test_what_comes_in_through_a_socket_gets_its_time(loop):
             tasks.start_soon(read)
             await anyio.lowlevel.checkpoint()
             tasks.start_soon(SDK.wait_anyio, 60)
-            threading.Thread(target=lambda: (sleep(0.01), theirs.send(b"x"))).start()
+            if patience:
+                threading.Thread(target=lambda: (sleep(0.01), theirs.send(b"x"))).start()
+            else:
+                theirs.send(b"x")  # it is there, and nobody has looked
 
     with ours, theirs, replaying() as convo:
         run(loop, main)
     assert convo.seconds == [60.0]
+
+
+def test_how_long_a_loop_is_patient(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(outside, "monotonic", lambda: clock[0])
+
+    class Loop: ...
+
+    loop = Loop()
+    work = Outside(loop)
+    assert work.patience([]) == 0
+    assert work.patience(["a"]) == pytest.approx(STREAM)
+    clock[0] += STREAM / 2
+    assert work.patience(["a"]) == pytest.approx(STREAM / 2)
+    assert work.patience(["a", "b"]) == pytest.approx(STREAM)
+    clock[0] += STREAM
+    assert work.patience(["a", "b"]) == 0
+    work.heard(["b"])
+    assert work.patience(["a", "b"]) == pytest.approx(STREAM)
+    job = object()
+    outside.started(loop, job)
+    assert work.patience(["a"]) == pytest.approx(JOB)
+    clock[0] += JOB
+    assert work.patience(["a"]) == 0
+    outside.finished(loop, job)
+    assert work.patience([]) == 0
 
 
 def test_a_thread_that_polls_for_a_loop_holds_nothing_up_for_long(monkeypatch):
@@ -633,13 +714,17 @@ def test_a_loop_that_was_not_moved_is_as_it_was():
 
 def test_a_trio_run_that_goes_on_keeps_its_time():
     async def main():
-        with replaying():
-            await SDK.wait_trio(3600)
-            last = trio.current_time()
-        assert trio.current_time() >= last
-        began = monotonic()
-        await SDK.wait_trio(0.01)
-        assert monotonic() - began >= 0.01
+        async with trio.open_nursery() as nursery:
+            with replaying():
+                await SDK.wait_trio(3600)
+                nursery.start_soon(SDK.wait_trio, 60)  # nobody is there any more when it would end
+                await trio.lowlevel.checkpoint()
+                last = trio.current_time()
+            assert trio.current_time() >= last
+            began = monotonic()
+            await SDK.wait_trio(0.01)
+            assert monotonic() - began >= 0.01
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
 
@@ -722,13 +807,17 @@ def test_retry_modules_is_a_setting():
 
 
 def test_who_waits_without_end_is_stopped():
+    waits = []
+
     def storm():
         with use_cassette(CAPITAL, unplayed="ignore"):
-            for _ in range(20_000):
+            for number in range(20_000):
+                waits.append(number)
                 SDK.wait(1)
 
     with pytest.raises(ConvoFailure, match="10,000"):
         storm()
+    assert len(waits) == 10_001
 
 
 TIMED = """

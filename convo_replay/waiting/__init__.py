@@ -75,8 +75,11 @@ async def async_wait(seconds: float) -> None:
 
 
 def can_skip() -> bool:
-    """Whether the loop that runs here, if one does, has a clock that can be moved: uvloop has none."""
-    return loops.can_move()
+    """Whether a cassette replays, and the loop that runs here, if one does, has a clock that can be moved.
+
+    uvloop has none, nor has a loop with a `time()` of its own.
+    """
+    return clocks.is_active() and loops.can_move()
 
 
 def _take_back() -> None:

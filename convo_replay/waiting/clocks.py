@@ -72,9 +72,8 @@ def now() -> float:
 
 def begin() -> None:
     """Cassettes replay from now on; nothing is skipped yet, in any thread."""
-    global _active, _here
-    with _lock:
-        _active, _here = True, _Here()
+    global _active
+    _active = True
 
 
 def end() -> None:
@@ -100,10 +99,12 @@ def advance(seconds: float, clock: LoopClock | None, whose: Timeline | None = No
         if whose is None:
             whose = _here.timeline
             _skipped += seconds
+        if not _active:
+            return
         whose.skipped += seconds
         if clock is not None:
             clock.ahead += seconds
-        if _active and not _placed:
+        if not _placed:
             _place()
 
 
