@@ -25,6 +25,7 @@ help:
 	@echo "make bench   side by side with the bare SDK, vcrpy, and cassetter where it is installed"
 	@echo "make corpus  replays every vcrpy cassette under CORPUS=$(CORPUS)"
 	@echo "make mutants breaks the conversations under CORPUS=$(CORPUS), and shows what validation finds"
+	@echo "make fidelity compares every fault with a real socket, for both generations of the SDKs"
 	@echo "make wheel   dist/*.whl"
 
 test: $(STAMP)
@@ -68,6 +69,11 @@ corpus: $(STAMP)
 # Every recorded conversation under CORPUS, changed in one place after the other; what validation says of it. Minutes.
 mutants: $(STAMP)
 	$(BIN)/python tools/mutants.py $(CORPUS)
+
+# Every fault, in-process and on a real socket; the older SDKs too, where .venv-old or CONVO_OLD_SDK_PYTHON is. Linux.
+.PHONY: fidelity
+fidelity: $(STAMP)
+	CONVO_FIDELITY=1 $(BIN)/python -m pytest -n 0 -p no:randomly tests/live/test_fidelity.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run

@@ -355,7 +355,11 @@ def main(ports: dict[str, int], wanted: Sequence[str], home: str = "k1-", sides:
         on_sockets(running, admin, home)
         half = time.perf_counter()
         if sides == "both":
+            for cell in running:
+                cassettes.of(cell.sdk, cell.name, cell.long)
+            recorded = admin.ask("counts")["requests"][home]
             in_process(running, cassettes, ports)
+            assert admin.ask("counts")["requests"][home] == recorded, "a request of the in-process side got out"
         print(f"sockets {half - started:.1f} s, in-process {time.perf_counter() - half:.1f} s", file=sys.stderr)
     plain = {(cell.sdk, cell.name, mode): cell.seen["socket", mode]
              for cell, mode in itertools.product(running, MODES) if cell.spec == "noop"}  # fmt: skip

@@ -124,11 +124,12 @@ def plain(value: Any) -> Any:
 def ask(sdk: str, *, long: bool = False) -> dict[str, Any]:
     """The request; the same for every call."""
     text = "What's the weather in Paris?" + " and then" * (LONG // 9 if long else 0)
-    schema: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}}
+    properties = {"city": {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": ["city"], "additionalProperties": False}
     shared = {"model": MODELS[sdk], "messages": [{"role": "user", "content": text}]}
     if sdk == "anthropic":
         return {**shared, "max_tokens": 256, "tools": [{"name": "get_weather", "input_schema": schema}]}
-    function = {"type": "function", "function": {"name": "get_weather", "parameters": schema}}
+    function = {"type": "function", "function": {"name": "get_weather", "parameters": schema, "strict": True}}
     return {**shared, "tools": [function]}
 
 
