@@ -137,9 +137,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         pytest_adoption.configure(config)
     if getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput"):
-        from convo_replay import xdist_controller
+        from convo_replay import pytest_matrix, xdist_controller
 
         config.pluginmanager.register(xdist_controller.Controller(), "convo_replay_xdist")
+        pytest_matrix.of(config)  # it is the workers that know whether there are faults
     _stand_in(config)
 
 

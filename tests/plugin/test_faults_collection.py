@@ -66,10 +66,6 @@ IDS = [
     "test_async[asyncio]", "test_async[asyncio-429]", "test_async[trio]", "test_async[trio-429]",
     "test_missing", "test_missing[faults]", "test_plain", "test_other",
 ]  # fmt: skip
-PLAIN = {
-    "test_many", "test_two_turns", "test_params[hi]", "test_params[429]", "TestA::test_it[hi]", "TestU::test_it",
-    "test_async[asyncio]", "test_async[trio]", "test_missing", "test_plain", "test_other",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -90,21 +86,11 @@ def filled(project):
 
 
 def test_distributed_over_processes_there_are_the_same_runs(filled):
-    options = ("--dist=loadgroup", "--convo-report=all.json", "--convo-faults=cut:reset@t7.0")
-    result = filled.run("-n2", *options, plugins=("anyio",))
-    tests = [name for name in IDS if name in PLAIN]
-    recorded = [name for name in tests if name not in ("test_missing", "test_other")]
-    added = [name.removesuffix("]") + ("-" if "[" in name else "[") + "cut:reset@t7.0]" for name in recorded]
-    result.assert_outcomes(passed=len(IDS) - 1, skipped=1 + len(added))
-    assert result.ret == pytest.ExitCode.TESTS_FAILED  # of a fault that fits no test
-    report = json.loads((filled.path / "all.json").read_text())
-    faulty = [name for name in IDS if name not in PLAIN] + added
-    assert sorted(run["id"] for run in report["runs"]) == sorted(f"test_it.py::{name}" for name in faulty)
-    counted = {"n/a": len(added), "raised": 3, "recovered": len(IDS) - len(PLAIN) - 4, "unrecorded": 1}
-    assert report["summary"]["outcomes"] == counted
-    result.stdout.fnmatch_lines(
-        ["*= convo faults =*", "test_it.py::test_many *8/8*", "--convo-faults: cut:reset@t7.0 fits no test*"]
-    )
+    result = filled.run("-n2", "--dist=loadgroup", plugins=("anyio",))
+    result.assert_outcomes(passed=len(IDS) - 1, skipped=1)
+    passed = re.findall(r"^PASSED test_it\.py::(\S+)", result.stdout.str(), re.MULTILINE)
+    assert sorted(name.removesuffix("@group") for name in passed) == sorted(set(IDS) - {"test_missing[faults]"})
+    result.stdout.fnmatch_lines(["*= convo faults =*", "test_it.py::test_many *8/8*", "* fault runs: *"])
     assert result.stdout.str().count("= convo faults =") == 1
 
 
@@ -142,7 +128,7 @@ def test_one(): ask(tries=2)
     record(project, "test_it", "test_one")
     record(project, "test_it", "test_two", one="a b", two="c d")
     options = ("--convo-faults=429 cut:eof@t1.0", "--convo-faults", "cut:reset@t7.0", "--convo-report=r.json")
-    result = project.run(*options)
+    result = project.run("-n2", *options)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=6, skipped=3)
     told = json.loads((project.path / "r.json").read_text())
@@ -193,7 +179,10 @@ def test_tests_that_a_conftest_marks_late(project):
     project.write("conftest.py", text.format(""))
     project.write("test_it.py", "from client import ask\ndef test_one(): ask(tries=2)")
     record(project, "test_it", "test_one")
-    project.run("--convo-faults=429").assert_outcomes(passed=2)
+    result = project.run("--convo-faults=429 cut:eof@t9.1")
+    result.assert_outcomes(passed=2, skipped=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED  # of the spec that fits no test
+    result.stdout.fnmatch_lines(["--convo-faults: cut:eof@t9.1 fits no test*", "  test_it.py::test_one: *t9*"])
     project.write("conftest.py", text.format("(faults='429')"))
     result = project.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
