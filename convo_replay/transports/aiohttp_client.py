@@ -23,17 +23,28 @@ from aiohttp.connector import Connection
 from convo_replay.call import Call
 from convo_replay.errors import ConvoFailure
 from convo_replay.exchange import Exchange
+from convo_replay.player import Play
 from convo_replay.transports import guard
-from convo_replay.transports.http1 import ResponseReader, SocketPlayed, Written, end_of, is_of_connecting
+from convo_replay.transports.http1 import (
+    ResponseReader,
+    SocketPlayed,
+    Written,
+    end_of,
+    error_of,
+    is_of_connecting,
+    without_head,
+)
 from convo_replay.transports.playing import async_sleep
 from convo_replay.transports.routing import may_be_ours, routed
+from convo_replay.transports.script import Answer
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
+    from convo_replay.verdict.evidence import Attempt
 
 
-async def connect(original: Callable[[], Awaitable[Any]], connector: Any, req: Any) -> Any:
-    """Stands in for `connector.connect(req, …)`, which is `original()`."""
+async def connect(original: Callable[[], Awaitable[Any]], connector: Any, req: Any, timeout: Any = None) -> Any:
+    """Stands in for `connector.connect(req, traces, timeout)`, which is `original()`."""
     __tracebackhide__ = True
     headers = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in req.headers.items()]
     body = _known(req)
@@ -45,8 +56,10 @@ async def connect(original: Callable[[], Awaitable[Any]], connector: Any, req: A
     if found is None:
         return await original()
     conversation, decision = found
-    if isinstance(decision, Exchange):
-        return await _played(decision, conversation, connector, req)
+    if isinstance(decision, Play):
+        if decision.attempt is not None:
+            return await _attempted(decision.exchange, decision.attempt, conversation, connector, req, timeout)
+        return await _played(decision.exchange, conversation, connector, req)
     return await _noted(original, decision, req.method)
 
 
@@ -156,16 +169,52 @@ async def _played(exchange: Exchange, conversation: Conversation, connector: Any
             async for _ in played.async_chunks():
                 pass
         except OSError as error:
-            raise _of_connector(error, req) from error
+            made = _of_connector(error, req)
+            if made is error:
+                raise
+            raise made from error
     loop = asyncio.get_running_loop()
     protocol = _Playing(loop, exchange, played, req.method)
     return Connection(connector, req.connection_key, protocol, loop)
+
+
+async def _attempted(
+    exchange: Exchange, attempt: Attempt, conversation: Conversation, connector: Any, req: Any, timeout: Any
+) -> Connection:
+    """As `_played`, in a fault run."""
+    script = Answer(exchange, req.method, conversation, attempt)
+    if is_of_connecting(exchange.end):
+        error = error_of(exchange.end)
+        if isinstance(error, TimeoutError):
+            limits = [limit for limit in (timeout.connect, timeout.sock_connect) if limit] if timeout else []
+            await script.async_wait_in_vain(min(limits, default=None))
+            error = await _timed_out()
+        made = _of_connector(error, req)
+        script.ended("raised", made)
+        if made is error:
+            raise error
+        raise made from error
+    loop = asyncio.get_running_loop()
+    script.expects((timeout.sock_read or timeout.total) if timeout else None)
+    protocol = _Attempted(loop, script)
+    return Connection(connector, req.connection_key, protocol, loop)
+
+
+async def _timed_out() -> TimeoutError:
+    try:
+        async with asyncio.timeout(0):
+            await asyncio.sleep(1)
+    except TimeoutError as error:
+        return error
+    return TimeoutError()
 
 
 def _of_connector(error: OSError, req: Any) -> Exception:
     """What aiohttp's connector makes of an exception of the system."""
     if isinstance(error, TimeoutError):
         return error  # the session names it
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return aiohttp.ClientConnectorCertificateError(req.connection_key, error)
     if isinstance(error, ssl.SSLError):
         return aiohttp.ClientConnectorSSLError(req.connection_key, error)
     if isinstance(error, socket.gaierror) and hasattr(aiohttp, "ClientConnectorDNSError"):
@@ -173,57 +222,108 @@ def _of_connector(error: OSError, req: Any) -> Exception:
     return aiohttp.ClientConnectorError(req.connection_key, error)
 
 
-class _Playing(ResponseHandler):
-    """A connection that leads nowhere, on which a recorded response arrives."""
+class _Fed(ResponseHandler):
+    """A connection that leads nowhere, on which a response arrives."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, played: SocketPlayed, method: str) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.transport = _Nowhere(self)
         self.force_close()  # no other request goes over it
-        self._exchange = exchange
-        self._played = played
-        self._method = method
         self._feeding: asyncio.Task[None] | None = None
 
     def set_response_params(self, **params: Any) -> None:
         super().set_response_params(**params)
-        self._feeding = self._loop.create_task(self._feed())
+        self._feeding = self._loop.create_task(self._feed_all())
 
-    async def _feed(self) -> None:
-        exchange, played = self._exchange, self._played
+    async def _feed_all(self) -> None:
+        lost: OSError | None = None
         try:
-            await async_sleep(played.until_head())
-            written = Written(exchange, self._method) if exchange.head is not None else None
-            if written is not None:
-                self.data_received(written.head)
-            async for data in played.async_chunks():
-                # Once per turn of the loop, so that who reads gets one event at a time.
-                await asyncio.sleep(0)
-                if written is not None and (piece := written.chunk(data)):
-                    self.data_received(piece)
-            if written is not None and exchange.end.kind == "complete":
-                if written.last:
-                    self.data_received(written.last)
-            else:
-                self.connection_lost(None)
+            await self._feed()
         except TimeoutError:
             self._on_read_timeout()
         except OSError as error:
-            self.connection_lost(error)
+            lost = error
         except ConvoFailure as failure:
             self.set_exception(failure)
             if self._payload is not None:
                 self._payload.set_exception(failure)
+        if lost is not None:  # outside of the handler, or it would be the context of what follows
+            self.connection_lost(lost)
+
+    async def _feed(self) -> None:
+        raise NotImplementedError
 
     def stop(self) -> None:
         if self._feeding is not None and self._feeding is not asyncio.current_task(self._loop):
             self._feeding.cancel()
 
 
+class _Playing(_Fed):
+    """A recorded response."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, played: SocketPlayed, method: str) -> None:
+        super().__init__(loop)
+        self._exchange = exchange
+        self._played = played
+        self._method = method
+
+    async def _feed(self) -> None:
+        exchange, played = self._exchange, self._played
+        await async_sleep(played.until_head())
+        written = Written(exchange, self._method) if exchange.head is not None else None
+        self.data_received(written.head if written else without_head(exchange.end))
+        async for data in played.async_chunks():
+            # Once per turn of the loop, so that who reads gets one event at a time.
+            await asyncio.sleep(0)
+            if written is not None and (piece := written.chunk(data)):
+                self.data_received(piece)
+        if written is not None and written.last:
+            self.data_received(written.last)
+        if exchange.end.kind != "complete" or written is None:
+            self.connection_lost(None)
+
+
+class _Attempted(_Fed):
+    """A response of a fault run."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, script: Answer) -> None:
+        super().__init__(loop)
+        self._script = script
+
+    async def _feed(self) -> None:
+        script = self._script
+        while True:
+            await asyncio.sleep(0)
+            await self._wait()
+            data = script.take(1 << 16)
+            if not data:
+                break
+            self.data_received(data)
+            if self.transport is None or self.transport.is_closing():  # aiohttp could not read it
+                break
+        if script.end.kind != "complete":
+            self.connection_lost(None)
+
+    async def _wait(self) -> None:
+        """Until the next piece, or until aiohttp's own timer has stopped us."""
+        script = self._script
+        if script.is_hurried and script.is_over(self._read_timeout):
+            raise TimeoutError
+        await script.async_wait(self._read_timeout)
+
+    def _on_read_timeout(self) -> None:
+        super()._on_read_timeout()
+        self._script.ended("raised", self.exception())
+
+    def stop(self) -> None:
+        self._script.ended("left")
+        super().stop()
+
+
 class _Nowhere(asyncio.Transport):
     """Takes a request that is known already."""
 
-    def __init__(self, protocol: _Playing) -> None:
+    def __init__(self, protocol: _Fed) -> None:
         super().__init__()
         self._protocol = protocol
         self._closing = False

@@ -270,7 +270,7 @@ def _of_tls(text: str) -> ssl.SSLError:
     elif text == "not-tls":
         text = "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"
     is_verdict = "CERTIFICATE_VERIFY_FAILED" in text
-    error = (ssl.SSLCertVerificationError if is_verdict else ssl.SSLError)(ssl.SSL_ERROR_SSL, text)
+    error = (ssl.SSLCertVerificationError if is_verdict else ssl.SSLError)(int(ssl.SSL_ERROR_SSL), text)
     if reason := _REASON.match(text):
         error.library, error.reason = reason.groups()
     if isinstance(error, ssl.SSLCertVerificationError):

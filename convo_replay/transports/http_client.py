@@ -21,7 +21,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from convo_replay.bodies import LARGEST_JSON
 from convo_replay.call import Call
@@ -33,7 +33,10 @@ from convo_replay.transports.playing import sleep
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
+    from convo_replay.player import Play
     from convo_replay.transports.http1 import RequestReader, ResponseReader
+    from convo_replay.transports.script import Answer
+    from convo_replay.verdict.evidence import Attempt
 
 _opening: ContextVar[bool] = ContextVar("convo_replay_opening", default=False)
 
@@ -103,6 +106,8 @@ class Line:
         self._request: RequestReader | None = None
         """The request being written, where it may be ours."""
         self._answer: Iterator[bytes] | None = None
+        self._script: Answer | None = None
+        self._timeout: Any = _UNSET
         self._noted: ResponseReader | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -118,7 +123,7 @@ class Line:
 
         self._request = RequestReader()
         self._written.clear()
-        self._answer = self._noted = None
+        self._answer = self._noted = self._script = None
 
     def sendall(self, data: Any, *flags: Any) -> None:
         """Takes the next bytes of the request; with the last ones it is decided where they go."""
@@ -186,27 +191,59 @@ class Line:
             raise
         self._noted = noted
 
-    def _played(self, exchange: Exchange, conversation: Conversation) -> Iterator[bytes]:
+    def _played(self, decision: Play, conversation: Conversation) -> Iterator[bytes]:
         """The bytes of the response. What ended before the request was sent is raised here."""
-        from convo_replay.transports.http1 import SocketPlayed, Written, is_of_connecting
+        from convo_replay.transports.http1 import SocketPlayed, Written, is_of_connecting, without_head
 
+        exchange = decision.exchange
+        if decision.attempt is not None:
+            return self._attempted(exchange, conversation, decision.attempt)
         played = SocketPlayed(exchange, conversation)
-        if exchange.head is None:
-            if not is_of_connecting(exchange.end):
-                return played.chunks()
+        if exchange.head is None and is_of_connecting(exchange.end):
             try:
                 for _ in played.chunks():
                     pass
             except OSError as error:
-                raise _of_library(error, self._connection) from error
-        written = Written(exchange, exchange.request.method)
+                _raise(_of_library(error, self._connection), error)
+        written = Written(exchange, exchange.request.method) if exchange.head is not None else None
 
         def pieces() -> Iterator[bytes]:
             sleep(played.until_head())
-            yield written.head
+            yield written.head if written else without_head(exchange.end)
             for data in played.chunks():
-                yield written.chunk(data)
-            yield written.last
+                yield written.chunk(data) if written else data
+            yield written.last if written else b""
+
+        return pieces()
+
+    def _attempted(self, exchange: Exchange, conversation: Conversation, attempt: Attempt) -> Iterator[bytes]:
+        """As `_played`, in a fault run."""
+        from convo_replay.transports.http1 import error_of, is_of_connecting
+        from convo_replay.transports.script import Answer
+
+        script = Answer(exchange, exchange.request.method, conversation, attempt)
+        if is_of_connecting(exchange.end):
+            try:
+                if exchange.end.kind == "timeout":
+                    script.silence(_seconds(self._connection.timeout))
+                raise error_of(exchange.end)
+            except OSError as error:
+                made = _of_library(error, self._connection)
+                script.ended("raised", made)
+                _raise(made, error)
+        if script.is_deaf:
+            script.silence(_seconds(self.gettimeout()))
+        self._script = script
+
+        def pieces() -> Iterator[bytes]:
+            timeout = _seconds(self.gettimeout())
+            script.expects(timeout)
+            while True:
+                script.wait(timeout)
+                data = script.take(1 << 16)
+                if not data:
+                    return
+                yield data
 
         return pieces()
 
@@ -224,7 +261,7 @@ class Line:
         answer, noted = self._answer, self._noted
         self._answer = self._noted = None
         if answer is not None:
-            return io.BufferedReader(_Scripted(answer))
+            return io.BufferedReader(_Scripted(answer, self._script))
         if noted is not None:
             return io.BufferedReader(_Noting(self._real.makefile("rb", 0), noted))
         return self._open().makefile(mode, buffering, **kwargs)
@@ -247,6 +284,7 @@ class Line:
         return self._real
 
     def settimeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
         self._set(lambda real: real.settimeout(seconds))
 
     def setsockopt(self, *args: Any) -> None:
@@ -259,7 +297,8 @@ class Line:
             setting(self._real)
 
     def gettimeout(self) -> float | None:
-        seconds: float | None = self._connection.timeout if self._real is None else self._real.gettimeout()
+        unopened = self._connection.timeout if self._timeout is _UNSET else self._timeout
+        seconds: float | None = unopened if self._real is None else self._real.gettimeout()
         return seconds
 
     def fileno(self) -> int:
@@ -278,11 +317,25 @@ class Line:
             self._real.close()
 
 
+_UNSET: Any = object()
+
+
+def _seconds(timeout: Any) -> float | None:
+    """A timeout of `http.client`, whose default is the one of all sockets."""
+    return timeout if isinstance(timeout, (int, float)) or timeout is None else socket.getdefaulttimeout()
+
+
 @functools.cache
 def _ready() -> int:
     ours, theirs = socket.socketpair()
     theirs.close()
     return ours.detach()
+
+
+def _raise(made: Exception, cause: OSError) -> NoReturn:
+    if made is cause:
+        raise cause
+    raise made from cause
 
 
 def _of_library(error: OSError, connection: Any) -> Exception:
@@ -308,8 +361,9 @@ def _of_library(error: OSError, connection: Any) -> Exception:
 class _Scripted(io.RawIOBase):
     """The bytes of a recorded response, piece by piece."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Iterator[bytes], script: Answer | None) -> None:
         self._pieces = pieces
+        self._script = script
         self._rest = b""
 
     def readable(self) -> bool:
@@ -326,6 +380,12 @@ class _Scripted(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+    def close(self) -> None:
+        """The client is done with the response."""
+        if self._script is not None:
+            self._script.ended("left")
+        super().close()
 
 
 class _Noting(io.RawIOBase):

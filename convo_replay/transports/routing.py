@@ -29,8 +29,8 @@ def may_be_ours(method: str, url: str, headers: Iterable[tuple[bytes, bytes]]) -
 
 def routed(
     method: str, url: str, headers: Iterable[tuple[bytes, bytes]], body: bytes
-) -> tuple[Conversation, Exchange | Call] | None:
-    """The exchange to play, or the call that takes down the live one; `None`: the request is not ours.
+) -> tuple[Conversation, Play | Call] | None:
+    """What to play, or the call that takes down the live one; `None`: the request is not ours.
 
     Raises:
         ConvoFailure: nothing answers it, or what `Conversation.decide` raises besides.
@@ -46,15 +46,14 @@ def routed(
             if conversation.record != "none":
                 return None
             status, answered, content = tokens.synthetic(url)
-            return conversation, Exchange(ours, (Head(status, answered), Chunk(0.0, content), End()))
+            return conversation, Play(Exchange(ours, (Head(status, answered), Chunk(0.0, content), End())), -1)
         if body:
             ours = replace(ours, body=conversation.read_body(body, *of_body(ours)))
         if not conversation.claims(ours):
             return None
         decision = conversation.decide(ours)
-    if isinstance(decision, Play):
-        return conversation, decision.exchange
-    decision.decode = _decoded
+    if isinstance(decision, Call):
+        decision.decode = _decoded
     return conversation, decision
 
 

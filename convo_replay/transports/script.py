@@ -12,12 +12,13 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from convo_replay.errors import ConvoFailure
 from convo_replay.exchange import Chunk, End, Exchange
 from convo_replay.transports.http1 import Written, error_of, quoted, without_head
 
 if TYPE_CHECKING:
     from convo_replay.conversation import Conversation
-    from convo_replay.verdict.evidence import Attempt
+    from convo_replay.verdict.evidence import Attempt, Ended
 
 DAY = 86400.0
 """Seconds that a client without a timeout is let wait, so that a deadline around it can come first."""
@@ -29,29 +30,30 @@ class Script:
     """One exchange, as bytes and waits.
 
     Args:
-        exchange: where there is a `fault`, the `at` of a step is the wait before it, and else no matter of ours.
-        fault: the attempt whose answer was broken on purpose; `None`: it is played as it was recorded, and what
-            timed out does so at once.
+        attempt: of a fault run. Where a fault hit it, the `at` of a step is the wait before it, and timeouts are
+            waited for; else the exchange is played as it was recorded, and what timed out does so at once.
     """
 
-    def __init__(self, exchange: Exchange, method: str, conversation: Conversation, fault: Attempt | None) -> None:
+    def __init__(self, exchange: Exchange, method: str, conversation: Conversation, attempt: Attempt | None) -> None:
         self.end = exchange.end
+        self.delivered = 0
+        """Bytes of the body that were taken."""
         self._conversation = conversation
-        self._fault = fault
-        waits = fault is not None
-        self._pieces: deque[tuple[float, bytes]] = deque()
+        self._fault = attempt if attempt is not None and attempt.faults else None
+        waits = self._fault is not None
+        self._pieces: deque[tuple[float, bytes, int]] = deque()
         head = exchange.head
         if head is None:
             if data := without_head(self.end):
-                self._pieces.append((0.0, data))
+                self._pieces.append((0.0, data, 0))
         else:
             written = Written(exchange, method)
-            self._pieces.append((head.at if waits else 0.0, written.head))
+            self._pieces.append((head.at if waits else 0.0, written.head, 0))
             for step in exchange.steps:
                 if isinstance(step, Chunk) and (data := written.chunk(step.data)):
-                    self._pieces.append((step.at if waits else 0.0, data))
+                    self._pieces.append((step.at if waits else 0.0, data, len(step.data)))
             if written.last:
-                self._pieces.append((self.end.at if waits else 0.0, written.last))
+                self._pieces.append((self.end.at if waits else 0.0, written.last, 0))
         self._waited = False
 
     @property
@@ -87,9 +89,10 @@ class Script:
         """
         self._waited = False
         if self._pieces:
-            _, data = self._pieces.popleft()
+            _, data, counts = self._pieces.popleft()
             if len(data) > size:
-                self._pieces.appendleft((0.0, data[size:]))
+                self._pieces.appendleft((0.0, data[size:], 0))
+            self.delivered += counts
             return data[:size]
         if self.end.kind == "reset":
             raise error_of(self.end)
@@ -137,7 +140,7 @@ class Script:
         """Whether deadlines are over without a wait: as recorded, or on a loop whose clock cannot be moved."""
         if self._fault is None:
             return self.end.kind == "timeout"
-        waits = self.end.kind == "timeout" or self.end.at > 0 or any(seconds for seconds, _ in self._pieces)
+        waits = self.end.kind == "timeout" or self.end.at > 0 or any(seconds for seconds, _, _ in self._pieces)
         return waits and not waiting().can_skip()
 
     def is_over(self, timeout: float | None) -> bool:
@@ -183,6 +186,41 @@ def waiting() -> Any:
     from convo_replay import waiting
 
     return waiting
+
+
+class Answer(Script):
+    """A script for clients that are met at their sockets: tells the conversation what they took, and the end."""
+
+    def __init__(self, exchange: Exchange, method: str, conversation: Conversation, attempt: Attempt) -> None:
+        super().__init__(exchange, method, conversation, attempt)
+        self._attempt = attempt
+
+    def ended(self, state: Ended, error: BaseException | None = None) -> None:
+        """The client has it all, or got an exception instead, or has left. Only the first call counts."""
+        self._conversation.ended(self._attempt, state, error)
+
+    def expects(self, timeout: float | None) -> None:
+        """How long the client waits for the next byte."""
+        self._attempt.read_timeout, self._attempt.has_timeout = timeout, timeout is not None
+
+    def take(self, size: int) -> bytes:
+        """As `Script.take`."""
+        try:
+            data = super().take(size)
+        except OSError as error:
+            self.ended("raised", error)
+            raise
+        self._attempt.delivered = self.delivered
+        if not data or (self.end.kind == "complete" and not self._pieces):
+            self.ended("read")
+        return data
+
+    def _wait(self, timeout: float | None, seconds: float) -> None:
+        try:
+            super()._wait(timeout, seconds)
+        except (OSError, ConvoFailure) as error:
+            self.ended("raised", error)
+            raise
 
 
 # --- what a recording tells -----------------------------------------------------------------------

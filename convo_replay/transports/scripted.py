@@ -234,8 +234,8 @@ class Broken(Played):
         super().__init__(exchange, library.module, None, conversation, is_timed=attempt is None)
         self._library = library
         self._request = request
-        self._fault = fault = attempt if attempt is not None and attempt.faults else None
-        self._script = Script(exchange, request.method, conversation, fault)
+        self._is_fault = attempt is not None and bool(attempt.faults)
+        self._script = Script(exchange, request.method, conversation, attempt)
         self._timeouts: dict[str, float | None] = dict(request.extensions.get("timeout") or {})
         end = exchange.end
         self._waits_for = (end.phase or "read") if end.kind == "timeout" else ""
@@ -244,7 +244,7 @@ class Broken(Played):
     def respond(self) -> Any:
         """The response, or what the library raises in its place."""
         sleep(self.until_head() if self._exchange.head else self._until(self._exchange.end.at))
-        if self._fault is not None and self._waits_for == "pool":
+        if self._is_fault and self._waits_for == "pool":
             self._script.wait_in_vain(self._timeouts.get("pool"))
         core = self._library.httpcore
         pool = self._pool(core.ConnectionPool, Backend(core, self._script))
@@ -257,7 +257,7 @@ class Broken(Played):
     async def async_respond(self) -> Any:
         """As `respond`."""
         await async_sleep(self.until_head() if self._exchange.head else self._until(self._exchange.end.at))
-        if self._fault is not None and self._waits_for == "pool":
+        if self._is_fault and self._waits_for == "pool":
             await self._script.async_wait_in_vain(self._timeouts.get("pool"))
         core = self._library.httpcore
         pool = self._pool(core.AsyncConnectionPool, AsyncBackend(core, self._script, self._timeouts))

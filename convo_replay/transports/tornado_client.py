@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPResponse
@@ -22,6 +22,9 @@ from convo_replay.transports import guard
 from convo_replay.transports.http1 import end_of, error_of, phrase, seconds_until_end
 from convo_replay.transports.playing import LEFT_OPEN
 from convo_replay.transports.routing import routed
+
+if TYPE_CHECKING:
+    from convo_replay.verdict.evidence import Attempt
 
 UNSUPPORTED = (
     "a request of tornado to {host} has a {what}, and can be neither recorded nor replayed. Make it without one, or "
@@ -52,18 +55,41 @@ def fetch(original: Any, client: Any, request: Any, callback: Callable[[Any], No
             _Cassette(decision).fetch(original, client, request, callback)
         return
 
+    exchange, attempt = decision.exchange, decision.attempt
+
+    def told(response: Any) -> None:
+        if attempt is not None:
+            attempt.delivered = len(exchange.body) if response.error is None else 0
+            conversation.ended(attempt, "read" if response.error is None else "raised", response.error)
+        callback(response)
+
     def answer() -> None:
-        end = decision.end
-        conversation.read(decision)
-        if end.kind == "complete" and decision.head is not None:
-            _Cassette(decision).fetch(original, client, request, callback)
+        end = exchange.end
+        conversation.read(exchange)
+        if end.kind == "complete" and exchange.head is not None:
+            _Cassette(exchange).fetch(original, client, request, told)
             return
         error = _error_of(end)
         if end.kind == "cancelled":
             error = conversation.fail(ConvoFailure, LEFT_OPEN.format(rerecord=conversation.rerecord))
-        callback(HTTPResponse(request, 599, error=error, request_time=client.io_loop.time() - request.start_time))
+        told(HTTPResponse(request, 599, error=error, request_time=client.io_loop.time() - request.start_time))
 
-    client.io_loop.call_later(seconds_until_end(decision, conversation), answer)
+    if attempt is not None:
+        _wait(exchange, attempt, request)
+        client.io_loop.add_callback(answer)
+        return
+    client.io_loop.call_later(seconds_until_end(exchange, conversation), answer)
+
+
+def _wait(exchange: Exchange, attempt: Attempt, request: Any) -> None:
+    """Skips what a fault lets the client wait, up to its own timeout."""
+    attempt.read_timeout = float(request.request_timeout)
+    attempt.has_timeout = request.request_timeout > 0
+    if attempt.faults:
+        from convo_replay import waiting
+
+        limit = request.connect_timeout if exchange.end.phase == "connect" else request.request_timeout
+        waiting.wait(limit if exchange.end.kind == "timeout" else sum(step.at for step in exchange.steps))
 
 
 def _end_of(error: BaseException) -> tuple[EndKind, str, str]:

@@ -43,7 +43,8 @@ def _connect(original: Any) -> Any:
             return await original(connector, req, *args, **kwargs)
         from convo_replay.transports import aiohttp_client
 
-        return await aiohttp_client.connect(lambda: original(connector, req, *args, **kwargs), connector, req)
+        timeout = kwargs.get("timeout", args[1] if len(args) > 1 else None)
+        return await aiohttp_client.connect(lambda: original(connector, req, *args, **kwargs), connector, req, timeout)
 
     return connect
 
