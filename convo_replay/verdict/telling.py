@@ -24,8 +24,8 @@ MEANING: Final[Mapping[Outcome, str]] = {
     "not-fired": "a fault never applied",
 }
 _TODO: Final[Mapping[Outcome, str]] = {
-    "crashed": "let the fault's exception through, or chain it (`raise … from error`), so that callers can tell it "
-    "from a bug",
+    "crashed": "raise where an answer is not whole, and let the fault's exception through or chain it (`raise … from "
+    "error`), so that callers can tell it from a bug",
     "silent": 'raise, or ask again; where the user is told in another way, say so: expect="handled"',
     "diverged": "a fallback model? A branch like that can be recorded: run it with --convo-record=new_episodes",
     "not-fired": "name a turn that the test reaches, or remove the fault",
@@ -84,7 +84,8 @@ def reason(case: Case, raised: BaseException | None) -> str:
     if case.outcome == "crashed" and run.hung:
         return "the client would wait for ever"
     if raised is not None:
-        return f"{said}: {described(raised)}"
+        after = "; ".join(_unanswered(question) for question in case.unanswered) if case.outcome == "crashed" else ""
+        return f"{said}: {described(raised)}" + (f" (after {after})" if after else "")
     return said
 
 
@@ -162,7 +163,9 @@ def _note(case: Case, attempt: Attempt) -> str:
     hit = f" [{' + '.join(map(str, attempt.faults))}]" if attempt.faults else ""
     hop = ", a redirect" if is_hop(attempt) else ""
     again = ", asked once more" if attempt.again else ""
-    waited = "".join(f"; waits {wait.seconds:g} s ({wait.module} {wait.function})" for wait in attempt.waits[:3])
+    waited = "".join(
+        f"; waits {round(wait.seconds, 2):g} s ({wait.module} {wait.function})" for wait in attempt.waits[:3]
+    )
     more = f" and {len(attempt.waits) - 3} more" if len(attempt.waits) > 3 else ""
     since = attempt.began - case.run.attempts[0].began
     return f"{since:8.3f} s  {what}{again}{hit}: {got(case, attempt)}{hop}{waited}{more}"

@@ -85,7 +85,7 @@ RETRIES = [
     ("retry-after-ms", "429:retry_after_ms=500", [0.4], ["error retry-after-ignored"]),
     ("retry-after-ms goes first", "429:retry_after=9,retry_after_ms=500", [0.5], []),
     ("retry-after 0 asks for nothing", "429:retry_after=0", [0.0, 0.0, 0.0], []),
-    ("negative", "429:retry_after=-1", [1.0], []),
+    ("negative asks for nothing", "429:retry_after=-1", [0.0, 0.0], ["error no-backoff"]),
     ("garbage", "429:retry_after=soon", [1.0], []),
     ("each time at once, where it says when", "429:retry_after=2", [0, 0, 0], ["error retry-after-ignored"]),
     ("backoff of the SDKs", "429", [0.375, 0.75], []),
@@ -751,6 +751,24 @@ def test_a_verdict_can_be_read() -> None:
         "turns[1] attempt 0 [cut:eof@4]: 200, 4 of 7 events",
     ):
         assert said in read
+
+
+def test_a_crash_says_what_came_before() -> None:
+    read = str(tried("cut:eof@3").judge(AssertionError("assert '18' in ''")))
+    assert read.startswith(
+        "crashed: the test failed with another exception than the fault's: AssertionError: assert '18' in '' "
+        "(after turns[0]: 200, 3 of 7 events, then a clean end)\n  to do: raise where an answer is not whole"
+    )
+
+
+def test_another_model_is_named() -> None:
+    scene = tried("529")
+    scene.diverge(ask([ASKED], model="claude-haiku-5-5"))
+    read = str(scene.judge(BaseException()))
+    assert "the client sent (to claude-haiku-5-5, recorded is claude-sonnet-5-5) after the fault\n" in read
+    assert (
+        "to do: a fallback model? A branch like that can be recorded: run it with --convo-record=new_episodes" in read
+    )
 
 
 def test_a_long_run_is_told_by_its_beginning_and_its_end() -> None:
