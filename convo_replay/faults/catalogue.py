@@ -22,7 +22,7 @@ from convo_replay.faults.fault import Fault
 
 GROUP = "convo_replay.faults"
 _ABOUT = frozenset(
-    {"catalogue", "expansion", "fault", "places", "plans", "positions", "running", "specs"}
+    {"asking", "catalogue", "expansion", "fault", "places", "plans", "positions", "running", "specs"}
 )  # these hold none
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _EXPECTED = {int: "a whole number", float: "a number of seconds", bool: "true or false"}

@@ -99,12 +99,14 @@ def inserted(before: Steps, after: Steps, *chunks: Chunk) -> Steps:
 
 
 def before_each_event(steps: Steps, chunk: Chunk) -> Steps:
-    """One chunk more before each event that a client is handed."""
+    """One chunk more before each event that a client is handed; a byte order mark stays the first of all."""
     made: list[Head | Chunk | End] = []
     for step in steps:
         if isinstance(step, Chunk) and any(one.dispatched for one in sse.split(step.data)):
-            made.append(chunk)
-        made.append(step)
+            mark = sse.BOM if step.data.startswith(sse.BOM) and not any(isinstance(one, Chunk) for one in made) else b""
+            made += [Chunk(chunk.at, mark + chunk.data), Chunk(step.at, step.data[len(mark) :])]
+        else:
+            made.append(step)
     return unframed(tuple(made))
 
 

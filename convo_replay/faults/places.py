@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from convo_replay.exchange import Chunk, End, Exchange, Head, Steps
+from convo_replay.faults import asking
 from convo_replay.faults.positions import Layout, apply, layout
 from convo_replay.faults.specs import Spec, Where
 
@@ -28,8 +29,9 @@ def places(spec: Spec, exchange: Exchange, turn: str) -> list[Where]:
 
     Raises:
         NoFit: there is none; without the spec's name.
+        asking.BrokenFault: the fault raised.
     """
-    where, laid, misfit = spec.where, layout(exchange), spec.fault.fits(exchange)
+    where, laid, misfit = spec.where, layout(exchange), asking.fits(spec.fault, exchange)
     if where.position is None:
         misfit = misfit or ("" if changes(spec, where, exchange) else "that is how it was recorded")
         if misfit:

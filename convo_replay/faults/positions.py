@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from convo_replay import sse
 from convo_replay.exchange import Chunk, End, Exchange, Head, Step, Steps
+from convo_replay.faults import asking
 
 if TYPE_CHECKING:
     from convo_replay.faults.specs import Spec, Where
@@ -132,16 +133,16 @@ def apply(specs: Sequence[Spec], exchange: Exchange) -> Steps:
     written first comes first on the wire; faults without a position come after these, as written.
 
     Raises:
-        ValueError: a position is beyond the body.
+        ValueError: a position is beyond the body; `asking.BrokenFault`: a fault raised.
     """
     laid = layout(exchange)
     steps = laid.steps
     placed = [(laid.offset(spec.where), at) for at, spec in enumerate(specs) if spec.where.position is not None]
     for offset, at in sorted(placed, reverse=True):
-        steps = specs[at].fault.apply(*_cut(steps, offset), exchange)
+        steps = asking.apply(specs[at].fault, *_cut(steps, offset), exchange)
     for spec in specs:
         if spec.where.position is None:
-            steps = spec.fault.apply((), steps, exchange)
+            steps = asking.apply(spec.fault, (), steps, exchange)
     return steps
 
 
