@@ -86,27 +86,31 @@ def aimed(plan: Plan, turn: int | None, exchange: Exchange) -> Plan:
     return Plan(tuple(made), placed=True)
 
 
-def due(plan: Plan, turn: int | None, number: int) -> list[int]:
-    """The places in `plan.specs` of the faults that hit an attempt (`number`, from 0) of a recorded turn.
+def groups(plan: Plan, turn: int | str | None) -> list[list[int]]:
+    """The places in `plan.specs` of the faults of a turn, together those that hit the same attempts, in order.
 
-    Faults come in order. One that leaves nothing of the answer takes its attempts for itself; others in a row hit
-    the same ones, each as often as it says.
+    One that leaves nothing of the answer takes its attempts for itself; others in a row hit the same ones.
     """
-    first: float = 0
-    last: float = 0
-    hit: list[int] = []
-    before_whole = True
+    made: list[list[int]] = []
+    alone = True
     for place, spec in enumerate(plan.specs):
-        if spec.where.turn != turn:
-            continue
-        if before_whole or spec.fault.whole:
-            first = last
-        before_whole = spec.fault.whole
-        until = first + (math.inf if spec.times is None else spec.times)
-        if first <= number < until:
-            hit.append(place)
-        last = max(last, until)
-    return hit
+        if spec.where.turn == turn:
+            if alone or spec.fault.whole:
+                made.append([])
+            made[-1].append(place)
+            alone = spec.fault.whole
+    return made
+
+
+def due(plan: Plan, turn: int | None, number: int) -> list[int]:
+    """The places in `plan.specs` of the faults that hit an attempt (`number`, from 0) of a recorded turn."""
+    first: float = 0
+    for group in groups(plan, turn):
+        times = [math.inf if (given := plan.specs[place].times) is None else given for place in group]
+        if number < first + max(times):
+            return [place for place, most in zip(group, times, strict=True) if number < first + most]
+        first += max(times)
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +232,14 @@ def _reason(turn: Turn, why: str) -> str:
 
 
 def _reached(plan: Plan, asked: str) -> None:
-    """Says which fault never comes, since another one takes every attempt."""
-    for place, spec in enumerate(plan.specs):
-        same = [each for each in plan.specs[:place] if each.where.turn == spec.where.turn]
-        for_ever = next((each for each in same if each.times is None), None)
-        if for_ever is not None and (spec.fault.whole or any(each.fault.whole and each.times is None for each in same)):
-            raise NoFit(f"fault {asked!r}: {for_ever.fault}x* takes every attempt, so {spec.fault} never comes")
+    """Says which fault never comes, since the ones before it take every attempt, or need no second one."""
+    for turn in dict.fromkeys(spec.where.turn for spec in plan.specs):
+        for group, (next_one, *_) in itertools.pairwise(groups(plan, turn)):
+            before = [plan.specs[place] for place in group]
+            never = f"so {plan.specs[next_one].fault} never comes"
+            for_ever = next((spec for spec in before if spec.times is None), None)
+            if for_ever is not None:
+                raise NoFit(f"fault {asked!r}: {for_ever.fault}x* takes every attempt, {never}")
+            if all(spec.fault.kind == "benign" for spec in before):
+                names = " and ".join(str(spec.fault) for spec in before)
+                raise NoFit(f"fault {asked!r}: {names} breaks nothing and asks for no further attempt, {never}")

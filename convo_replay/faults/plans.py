@@ -7,14 +7,13 @@ Here every fault has a byte of its own, the lowest one says which it is, and the
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from convo_replay.exchange import Exchange
 from convo_replay.faults.catalogue import catalogue
-from convo_replay.faults.expansion import NoFit, Recorded
+from convo_replay.faults.expansion import NoFit, Recorded, groups
 from convo_replay.faults.fault import Fault
 from convo_replay.faults.places import changes
 from convo_replay.faults.positions import layout
@@ -87,11 +86,18 @@ class _Space:
         return replace(next(self._spots(fault, turn, position, in_bytes=in_bytes)), times=times)
 
     def holds(self, plan: Plan) -> bool:
-        """Whether each fault of the plan comes to its turn."""
+        """Whether each fault of the plan comes to its turn: the ones before it make a client ask again."""
         try:
-            return len(list(itertools.islice(self._recorded.runs(plan), 2))) == 1
+            placed = next(self._recorded.runs(plan)).plan
         except NoFit:
             return False
+        return all(
+            _is_retried(placed.specs[place].fault)
+            for turn in {spec.where.turn for spec in placed.specs}
+            if isinstance(turn, int)
+            for group in groups(placed, turn)[:-1]
+            for place in group
+        )
 
     def _spots(self, fault: Fault, turn: int, position: int, *, in_bytes: bool) -> Iterator[Spec]:
         for at in range(len(self._turns)):
@@ -119,6 +125,12 @@ def _positions(fault: Fault, exchange: Exchange, position: int, longest: int, *,
     elif fault.positions != "events":
         first = position * laid.size // longest
         yield from (Where(position=at, bytes=True) for at in (*range(first, -1, -1), *range(first + 1, laid.size + 1)))
+
+
+def _is_retried(fault: Fault) -> bool:
+    """Whether the SDKs make another attempt after it (protocol.md §4.2)."""
+    code = getattr(fault, "code", 0) if fault.name == "status" else 0
+    return fault.whole and (fault.kind in ("connect", "head") or code in (408, 409, 429) or code >= 500)
 
 
 def _samples(names: Sequence[str] | None) -> list[Fault]:
