@@ -255,11 +255,16 @@ class RunsAgain(Agent):
         self.history[-1] = self.run_tool()
 
 
-class StartsOver(Agent):
-    def recover(self) -> None:
-        self.history = [ASKED]
-        list(self.step())
-        self.history = [ASKED, assistant(*CALLING), user([result()])]
+def starts_over() -> None:
+    """A retry around the whole loop, in which the tool runs again."""
+
+    def whole() -> None:
+        agent = Agent()
+        list(agent.step())
+        agent.history += [assistant(*CALLING), agent.run_tool()]
+        list(agent.step())
+
+    stubborn(2, whole)()
 
 
 class Forgets(Agent):
@@ -325,7 +330,7 @@ BAD: list[tuple[str, str, str, Client, str, list[str]]] = [
     ("eager, truncated", "loop", "tool_truncated", eager, "diverged", ["error tool-ran-on-partial-input"]),
     ("eager, chat", "chat_loop", "cut:eof@5", eager_chat, "diverged", ["error tool-ran-on-partial-input"]),
     ("runs the tool again", "loop", "529@t1", RunsAgain(), "diverged", ["error tool-ran-twice"]),
-    ("starts over", "loop", "529@t1", StartsOver(), "recovered", ["warn tool-ran-twice"]),
+    ("starts over", "loop", "529@t1", starts_over, "recovered", ["warn tool-ran-twice"]),
     ("forgets", "loop", "529@t1", Forgets(), "diverged", ["error turn-lost"]),
     ("goes on", "later", "529", goes_on, "diverged", ["error turn-lost"]),
     ("forgets its thinking", "loop", "529@t1", ForgetsThinking(), "diverged", ["error thinking-lost-on-retry"]),

@@ -517,7 +517,18 @@ def _() -> Verdict:
     scene = Scene(*LOOP, plan="529@t1")
     scene.play(0)
     scene.play(1, "529")
-    scene.play(0, after=1.0, again=True)
+    scene.play(0, again=True)
+    scene.play(1)
+    return scene.judge()
+
+
+@case("started over again and again, at once", "recovered", "error no-backoff", "warn tool-ran-twice")
+def _() -> Verdict:
+    scene = Scene(*LOOP, plan="529@t1x2")
+    scene.play(0)
+    for _ in range(2):
+        scene.play(1, "529")
+        scene.play(0, again=True)
     scene.play(1)
     return scene.judge()
 
@@ -551,13 +562,15 @@ NEXT = user("And tomorrow?")
 LATER = [*ONE, answered(ask([ASKED, assistant(FINAL), NEXT]), text("Rain."))]
 
 
-def lost(*messages: object, recorded: list[Exchange] = LATER, turn: int = 1, **body: object) -> Verdict:
+def lost(
+    *messages: object, recorded: list[Exchange] = LATER, turn: int = 1, expected: str = "", **body: object
+) -> Verdict:
     scene = Scene(*recorded, plan=f"529@t{turn}")
     for at in range(turn):
         scene.play(at)
     scene.play(turn, "529")
     scene.diverge(ask(messages, **body), after=1.0)
-    return scene.judge(BaseException())
+    return scene.judge(BaseException(), expected)  # type: ignore[arg-type]
 
 
 @case("without the answer", "diverged", "error turn-lost")
@@ -585,9 +598,19 @@ def _() -> Verdict:
     return lost(ASKED, user("Forget it. Tell me a joke."), recorded=ONE, turn=0)
 
 
-@case("a question that was never answered is dropped, and the next one asked", "diverged")
+@case("a question that was never answered is dropped, and the next one asked", "diverged", "error turn-lost")
 def _() -> Verdict:
     return lost(NEXT, recorded=LATER, turn=0)
+
+
+@case("the same, where the user was told", "diverged")
+def _() -> Verdict:
+    return lost(NEXT, recorded=LATER, turn=0, expected="handled")
+
+
+@case("what was answered may not be dropped, whatever the user was told", "diverged", "error turn-lost")
+def _() -> Verdict:
+    return lost(NEXT, recorded=LATER, turn=1, expected="handled")
 
 
 @case("another question altogether", "diverged")

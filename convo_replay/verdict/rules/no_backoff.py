@@ -14,7 +14,8 @@ RULE = Rule(
     name="no-backoff",
     levels=("error", "warn"),
     summary="Attempts followed each other at once.",
-    threshold=f"less than {IMMEDIATE:g} s after a failed attempt: two or more in a row are an error, one is a warning",
+    threshold=f"less than {IMMEDIATE:g} s after a failed attempt: two or more in a row are an error, one is a warning "
+    "(not where the conversation was started over)",
     why="What failed a moment ago fails again a moment later: the attempts are used up before the server has had time "
     "to recover, and all clients that do so keep it down. It comes about in a bare `for` loop around a call, and with "
     "tenacity's @retry without a `wait`.",
@@ -35,6 +36,8 @@ def check(case: Case) -> Iterator[Judgement]:
             continue
         row = _longest(at_once)
         several = len(row) > 1
+        if not several and _started_over(case, *row[0]):
+            continue
         yield RULE.found(
             question.turn,
             row[0][1].number,
@@ -42,6 +45,11 @@ def check(case: Case) -> Iterator[Judgement]:
             [pause(before, after) for before, after in row[:3]],
             level="error" if several else "warn",
         )
+
+
+def _started_over(case: Case, before: Attempt, after: Attempt) -> bool:
+    """Whether the client asked something earlier once more in between: it did not just repeat the last request."""
+    return any(one.again and before.began <= one.began < after.began for one in case.run.attempts if one is not before)
 
 
 def _longest(pairs: Sequence[tuple[Attempt, Attempt]]) -> list[tuple[Attempt, Attempt]]:

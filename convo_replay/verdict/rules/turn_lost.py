@@ -14,7 +14,8 @@ RULE = Rule(
     levels=("error", "warn"),
     summary="After a fault, a request lacks messages that the conversation had.",
     threshold="it holds a part of what a recorded request holds, in order, and is none of the recorded ones; or what "
-    "follows a question that failed comes without an answer in between. A warning where a recorded branch answers it",
+    "follows a question that failed comes without an answer in between. A warning where a recorded branch answers it. "
+    'With expect="handled" a question that was never answered may be dropped',
     why="The client dropped a turn on its way through the error: it popped the last message and then some, built the "
     "history anew from what it had stored, or went on with the next question though the one before was not answered. "
     "The model does not know what was said, and answers something else.",
@@ -31,7 +32,8 @@ def check(case: Case) -> Iterator[Judgement]:
     if not requests:
         return
     recorded = [[histories.written(one) for one in history_of(turn.request)] for turn in case.run.turns]
-    asked = [len(messages(question.hit[0])) - 1 for question in case.unanswered]
+    told = case.unanswered if case.expected == "handled" else []
+    asked = [len(messages(question.hit[0])) - 1 for question in told]
     dropped = [{place, place + 1} for place in asked]
     for request in requests:
         sent = histories.history(request)
@@ -66,7 +68,8 @@ def _lost(sent: Sequence[str], recorded: Sequence[str], dropped: Sequence[set[in
     """Which messages of a recorded request are missing, where the sent ones are the rest of it; else none.
 
     Args:
-        dropped: questions that were never answered, each with the answer: both may be left out together.
+        dropped: questions of which the user was told that there is no answer, each with its answer: both may be left
+            out together.
     """
     missing: list[int] = []
     at = 0
