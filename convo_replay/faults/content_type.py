@@ -22,6 +22,9 @@ class ContentType(Fault):
     outcomes: ClassVar = outcomes.every("normal")
     source: ClassVar[str] = "rows 16, 40"
 
+    def __post_init__(self) -> None:
+        pieces.check_header("content_type", "type", self.type)
+
     @classmethod
     def samples(cls) -> tuple[ContentType, ...]:
         return (cls("text/plain"), cls("none"), cls("text/html"))

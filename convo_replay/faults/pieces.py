@@ -31,6 +31,16 @@ def body_of(steps: Steps) -> bytes:
     return b"".join([step.data for step in steps if isinstance(step, Chunk)])
 
 
+def check_header(fault: str, setting: str, value: str) -> None:
+    """Whether a setting may stand in a header.
+
+    Raises:
+        ValueError: it may not.
+    """
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(f"{fault}: {setting} is {value!r}, which no header can hold: expected printable ASCII")
+
+
 def answer(status: int, content_type: str, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> Steps:
     """A whole answer; without a body where there is none."""
     given = (("content-type", content_type), *headers) if content_type else tuple(headers)

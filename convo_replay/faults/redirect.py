@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
+from urllib.parse import urlsplit, urlunsplit
 
 from convo_replay.exchange import Exchange, Steps
 from convo_replay.faults import outcomes, pieces
@@ -16,7 +17,8 @@ _CODES = (301, 302, 303, 307, 308)
 class Redirect(Fault):
     """`redirect`: one hop to the same URL, which answers then; `redirectx*`: a loop.
 
-    302 and 303 make a GET of the POST that follows, which is another request than was recorded.
+    The location is a path: the client may ask another host than was recorded. 302 and 303 make a GET of the POST that
+    follows, which is another request than was recorded.
     """
 
     code: int = word(307, help="the status: 301, 302, 303, 307 or 308")
@@ -37,4 +39,5 @@ class Redirect(Fault):
         return (cls(),)
 
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
-        return pieces.answer(self.code, "", b"", (("location", exchange.request.url),))
+        url = urlsplit(exchange.request.url)
+        return pieces.answer(self.code, "", b"", (("location", urlunsplit(("", "", url.path or "/", url.query, ""))),))

@@ -71,6 +71,8 @@ class Status(Fault):
             value = getattr(self, setting)
             if isinstance(value, int | float):
                 object.__setattr__(self, setting, f"{value:.15g}")
+            elif value is not None:
+                pieces.check_header("status", setting, value)
 
     @classmethod
     def samples(cls) -> tuple[Status, ...]:

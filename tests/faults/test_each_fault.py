@@ -142,8 +142,15 @@ def test_answers_without_a_body(text: str) -> None:
 
 
 def test_a_redirect_leads_to_the_same_url() -> None:
-    assert made("redirect", MS) == (Head(307, (("location", ANTHROPIC),)), End())
-    assert made("redirect:302", CJ) == (Head(302, (("location", OPENAI),)), End())
+    assert made("redirect", MS) == (Head(307, (("location", "/v1/messages"),)), End())
+    beta = stream(f"{ANTHROPIC}?beta=true", *M)
+    assert made("redirect:302", beta) == (Head(302, (("location", "/v1/messages?beta=true"),)), End())
+
+
+@pytest.mark.parametrize("text", ["429:retry_after=%0A1", "429:retry_after_ms=%C3%A9", "content_type:a%0Db"])
+def test_what_no_header_can_hold(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is '.*', which no header can hold: expected printable ASCII"):
+        parse(text)
 
 
 WHOLE = [
