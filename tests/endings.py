@@ -149,3 +149,18 @@ def whole(folder: Path, name: str, clients: Iterable[str], ports: dict[str, int]
     exchanges = [Exchange(Request("POST", url, TYPE, body), steps) for url in urls]
     update(path, lambda _: Cassette(clients={}, exchanges=exchanges))
     return path
+
+
+@dataclass(frozen=True)
+class Scripted(Fault):
+    """A fault for tests: these steps, whatever was recorded."""
+
+    steps: Steps = field(metadata={"word": True})
+
+    name = "scripted"
+    kind = "connect"
+    summary = "answers as the test says"
+    whole: ClassVar[bool] = True
+
+    def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
+        return tuple(self.steps)

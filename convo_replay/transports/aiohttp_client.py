@@ -298,9 +298,13 @@ class _Attempted(_Fed):
             data = script.take(1 << 16)
             if not data:
                 break
+            payload = self._payload
             self.data_received(data)
             if self.transport is None or self.transport.is_closing():  # aiohttp could not read it
-                break
+                self.connection_lost(None)
+                if payload is not None and not payload.is_eof() and payload.exception() is None:
+                    await script.async_silence(None)  # and did not tell who reads the body: until the total timeout
+                return
         if script.end.kind != "complete":
             self.connection_lost(None)
 
