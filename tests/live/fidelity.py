@@ -159,8 +159,8 @@ class Cell:
     """Which of its requests reach the server."""
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
     """By side (`socket`, `played`) and mode."""
-    counted: dict[str, int] = field(default_factory=dict)
-    """Requests that the server saw, by mode."""
+    counted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Requests that the server saw, and the connections they came on, by mode."""
 
     @property
     def ends(self) -> list[End]:
@@ -280,9 +280,9 @@ def on_sockets(cells: Sequence[Cell], admin: Admin, home: str) -> None:
         running = pool.submit(asyncio.run, asynchronous())
         list(pool.map(one, [job for job in jobs if job[1] == "sync"]))
         running.result()
-    counts = admin.ask("counts")["requests"]
+    counts = admin.ask("counts")
     for cell, mode, key, _ in jobs:
-        cell.counted[mode] = counts.get(key, 0)
+        cell.counted[mode] = counts["requests"].get(key, 0), counts["connections"].get(key, 0)
 
 
 # in-process
@@ -325,7 +325,7 @@ def told(cell: Cell, mode: str, plain: Seen | None) -> dict[str, Any]:
         said[side] = {"error": seen.error, "events": len(seen.events), "final": seen.final is not None,
                       "requests": seen.requests}  # fmt: skip
     said["socket"]["reached"] = sum(cell.here[: sides["socket"].requests])
-    said["socket"]["counted"] = cell.counted[mode]
+    said["socket"]["counted"], said["socket"]["connections"] = cell.counted[mode]
     if plain is not None:
         said["as_recorded"] = {
             what: getattr(sides["socket"], what) == getattr(plain, what) for what in ("events", "final")

@@ -51,7 +51,7 @@ TOGETHER = [
 SPECS = [*STATUSES, *WHOLE, *STREAM, *BENIGN, *TOGETHER]
 
 SAMPLE = [
-    "noop", "400", "429x*", "connect:refused", "connect:tlsx*", "timeout:read", "disconnect:resetx*", "redirect",
+    "noop", "400", "429x*", "connect:refusedx*", "connect:tlsx*", "timeout:read", "disconnect:resetx*", "redirect",
     "cut:reset@5", "cut:eof@5", "cut:length@b{mid}", "cut:chunk@b{mid}x*", "stall@5", "gzip:crc",
     "error:overloaded_error@4", "429x2+cut:reset@5",
 ]  # fmt: skip

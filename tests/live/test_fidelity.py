@@ -223,6 +223,15 @@ def test_the_server_saw_what_the_client_sent(cells: list[Cell]):
     assert lost == {}
 
 
+def test_retries_come_on_connections_of_both_kinds(cells: list[Cell]):
+    """On one that is still open, and on new ones: that neither shows is part of what is compared."""
+    came = {
+        spec: {(cell["socket"]["requests"], cell["socket"]["connections"]) for cell in cells if cell["spec"] == spec}
+        for spec in ("429x*", "disconnect:resetx*")
+    }
+    assert came == {"429x*": {(3, 1), (3, 3)}, "disconnect:resetx*": {(3, 3)}}
+
+
 # What the catalogue says
 
 
