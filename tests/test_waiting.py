@@ -30,6 +30,7 @@ import trio.testing
 
 from convo_replay import ConvoFailure, use_cassette, waiting
 from convo_replay.waiting import outside
+from convo_replay.waiting.jobs import Job
 from convo_replay.waiting.outside import JOB, STREAM, Outside
 from waits import SDK, Counting, Failing, module, replaying
 
@@ -425,7 +426,9 @@ def test_a_wait_in_a_thread_passes_on_the_loop_that_awaits_it(loop):
         return anyio.current_time() - began
 
     with replaying() as convo:
+        began = waiting.now()
         assert run(loop, main) == pytest.approx(100, abs=50)
+        assert waiting.now() - began == pytest.approx(101, abs=50)
     assert convo.seconds == [60.0, 100.0, 100.0, 100.0]
 
 
@@ -465,15 +468,28 @@ def test_a_thread_that_nobody_awaits_any_more_holds_nothing_up(monkeypatch, loop
     async def main():
         with anyio.move_on_after(1):
             await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
-        await SDK.wait_anyio(100)  # in which the thread's wait ends
         counting.blocked.clear()
-        await SDK.wait_anyio(100)
+        await SDK.wait_anyio(100)  # in which the thread's wait ends
         assert counting.blocked == []
         done.set()
 
     with replaying() as convo:
         run(loop, main, instruments=[counting])
-    assert convo.seconds == [60.0, 100.0, 100.0]
+    assert convo.seconds == [60.0, 100.0]
+
+
+def test_a_job_within_a_job_waits_as_one(monkeypatch):
+    counting = Counting(monkeypatch)
+
+    async def main():
+        job = Job(SDK.wait, awaited=True)  # as anyio gives one to trio's threads, where it has met ours there
+        job.works()
+        await trio.to_thread.run_sync(job, 60)
+        job.ends()
+
+    with replaying() as convo:
+        run("trio", main, instruments=[counting])
+    assert (convo.seconds, counting.total) == ([60.0], [])
 
 
 def test_a_job_reads_clocks_no_earlier_than_whoever_gave_it():
@@ -581,6 +597,7 @@ def test_what_comes_in_through_a_socket_is_read_before_a_deadline_around_it(monk
     async def read():
         with anyio.fail_after(30):
             await anyio.wait_readable(ours)
+            await anyio.lowlevel.checkpoint()
 
     async def main():
         async with anyio.create_task_group() as tasks:
@@ -590,7 +607,11 @@ def test_what_comes_in_through_a_socket_is_read_before_a_deadline_around_it(monk
             if patience:
                 threading.Thread(target=lambda: (sleep(0.01), theirs.send(b"x"))).start()
             else:
-                theirs.send(b"x")  # it is there, and nobody has looked
+                tasks.start_soon(send)
+
+    async def send():
+        await anyio.lowlevel.checkpoint()
+        theirs.send(b"x")
 
     with ours, theirs, replaying() as convo:
         run(loop, main)
@@ -712,21 +733,25 @@ def test_a_loop_that_was_not_moved_is_as_it_was():
     asyncio.run(main())
 
 
-def test_a_trio_run_that_goes_on_keeps_its_time():
+def test_a_trio_run_that_goes_on_keeps_its_time(monkeypatch):
+    counting = Counting(monkeypatch)
+
     async def main():
         async with trio.open_nursery() as nursery:
             with replaying():
                 await SDK.wait_trio(3600)
                 nursery.start_soon(SDK.wait_trio, 60)  # nobody is there any more when it would end
-                await trio.lowlevel.checkpoint()
+                await trio.sleep(0.001)
                 last = trio.current_time()
             assert trio.current_time() >= last
+            counting.blocked.clear()
             began = monotonic()
             await SDK.wait_trio(0.01)
             assert monotonic() - began >= 0.01
+            assert counting.blocked
             nursery.cancel_scope.cancel()
 
-    trio.run(main)
+    trio.run(main, instruments=[counting])
 
 
 # --- whole conversations -----------------------------------------------------------------------------
