@@ -311,8 +311,13 @@ class Transport(_Wrapped):
 
     def _play(self, decision: Play, conversation: Conversation, request: Any) -> Any:
         exchange, attempt = decision.exchange, decision.attempt
-        if attempt is None:
+        if attempt is None and (exchange.head is None or exchange.end.kind != "complete"):
             return self._answer(exchange, conversation, request, None)
+        if attempt is None:
+            played = Played(exchange, self.library.module, self.library.core, conversation)
+            if wait := played.until_head():
+                sleep(wait)
+            return self.library.answer(exchange, self.library.sync_stream(played.chunks()))
         delivery = self._delivery(exchange, attempt, conversation, request)
         try:
             response = self._answer(exchange, conversation, request, attempt)
@@ -376,8 +381,13 @@ class AsyncTransport(_Wrapped):
 
     async def _play(self, decision: Play, conversation: Conversation, request: Any) -> Any:
         exchange, attempt = decision.exchange, decision.attempt
-        if attempt is None:
+        if attempt is None and (exchange.head is None or exchange.end.kind != "complete"):
             return await self._answer(exchange, conversation, request, None)
+        if attempt is None:
+            played = Played(exchange, self.library.module, self.library.core, conversation)
+            if wait := played.until_head():
+                await async_sleep(wait)
+            return self.library.answer(exchange, self.library.async_stream(played.async_chunks()))
         delivery = self._delivery(exchange, attempt, conversation, request)
         try:
             response = await self._answer(exchange, conversation, request, attempt)
