@@ -7,7 +7,7 @@ from typing import Any
 
 from convo_replay import sse
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request, Steps
-from convo_replay.faults import positions
+from convo_replay.faults import parse, positions
 from convo_replay.faults.fault import Fault
 from convo_replay.faults.specs import Where
 
@@ -122,3 +122,16 @@ def delivered(steps: Steps) -> list[tuple[str | None, Any]]:
     """What a client is handed: names and parsed data of dispatched events, pings left out."""
     found = [(one.event, one.data or "") for one in sse.split(body(steps)) if one.dispatched and one.event != "ping"]
     return [(name, data if data == "[DONE]" else json.loads(data)) for name, data in found]
+
+
+def named(text: str) -> tuple[Fault, int | str | None]:
+    """The fault and the position of a spec."""
+    (plan,) = parse(text)
+    where = plan.specs[0].where
+    return plan.specs[0].fault, str(where) or None
+
+
+def made(text: str, exchange: Exchange) -> Steps:
+    """What a spec makes of an answer."""
+    fault, place = named(text)
+    return broken(fault, exchange, place)

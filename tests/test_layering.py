@@ -39,6 +39,14 @@ def test_validators_of_schemas_are_imported_when_something_is_validated():
     assert loaded & (OUTSIDE | {"jsonschema", "jsonschema_rs", "rich"}) == set()
 
 
+def test_no_fault_imports_a_client_or_what_prints_it():
+    loaded = run(
+        "import json, sys\nfrom convo_replay.faults.catalogue import catalogue\ncatalogue()\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    assert loaded & (OUTSIDE | {"hypothesis", "jsonschema", "jsonschema_rs", "rich"}) == set()
+
+
 def test_the_plugin_imports_only_pytest_and_the_standard_library():
     added = run(
         "import json, sys\nimport pytest\nbefore = set(sys.modules)\nimport convo_replay.plugin\n"
