@@ -98,7 +98,8 @@ class Seen:
 
 
 def neutral(text: str) -> str:
-    """A text without what differs between two runs: addresses, ports, ids of objects."""
+    """A text without what differs between two runs: addresses, ports, ids of objects; lines of Python's C files."""
+    text = re.sub(r"_ssl\.c:\d+", "_ssl.c:<line>", text)
     return _SCOPE.sub(lambda found: "cancel scope <id>" + (" by <task>" if found[1] else ""), _BASE.sub("<base>", text))
 
 
