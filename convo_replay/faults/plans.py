@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from convo_replay.exchange import Exchange
+from convo_replay.faults import asking
 from convo_replay.faults.catalogue import catalogue
 from convo_replay.faults.expansion import NoFit, Recorded, groups
 from convo_replay.faults.fault import Fault
@@ -102,7 +103,7 @@ class _Space:
     def _spots(self, fault: Fault, turn: int, position: int, *, in_bytes: bool) -> Iterator[Spec]:
         for at in range(len(self._turns)):
             chosen = self._turns[(turn + at) % len(self._turns)]
-            if fault.fits(chosen.exchange):
+            if asking.fits(fault, chosen.exchange):
                 continue
             where, model = self._recorded.where(chosen)
             for place in _positions(fault, chosen.exchange, position, self.longest, in_bytes=in_bytes):
