@@ -21,7 +21,9 @@ convo = pytest.mark.convo
 def test_recovers(): assert ask(tries=2) == "a b c"
 
 @convo(faults="429 connect:refused cut:reset@3")
-def test_raises(): ask()
+def test_raises():
+    ask("one")
+    ask("two")
 
 @convo(faults="cut:eof@3")
 def test_accepts(): ask()
@@ -67,8 +69,8 @@ class TestA:
     count = 0
     def test_it(self):
         self.count += 1
-        ask()
         assert self.count == 1
+        ask()
 
 @convo(faults="429 cut:eof@3")
 class TestU(unittest.TestCase):
@@ -109,7 +111,7 @@ def test_all(): pass
 def test_by_config(): pass
 """
 RECORDED = (
-    "test_recovers", "test_raises", "test_accepts", "test_declares", "test_gives_up", "test_asserts",
+    "test_recovers", "test_accepts", "test_declares", "test_gives_up", "test_asserts",
     "test_asks_nothing", "test_known", "test_skips", "test_in_set_up", "test_fails_anyway", "TestA.test_it",
     "TestU.test_it", "test_async[hi]", "test_injected", "test_injected_and_swallowed",
 )  # fmt: skip
@@ -161,6 +163,7 @@ def test_what_becomes_of_a_run_is_what_the_client_did(project):
     project.write("test_it.py", TESTS)
     project.write("test_new.py", NOTHING_TO_BREAK)
     record(project, "test_it", *RECORDED)
+    record(project, "test_it", "test_raises", one="a b c", two="d")
     record(project, "test_new", "test_all", "test_by_config")
     before = {path: path.read_bytes() for path in project.path.glob("cassettes/test_it/*")}
     result = project.run("--convo-report=report.json", plugins=("asyncio",))
@@ -189,4 +192,5 @@ def test_what_becomes_of_a_run_is_what_the_client_did(project):
         ["FAILED test_it.py::test_accepts[[]cut:eof@3[]] - ConvoFailure: silent*"],
     ):  # fmt: skip
         result.stdout.fnmatch_lines(lines)
+    assert out.count("were not asked for") == 1  # by test_asks_nothing
     assert "convo_replay/" not in out.replace("convo_replay/plugin", "")

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from broken_projects import CLIENT, record
+from broken_projects import CLIENT, cassette, record
 from convo_replay import pytest_options
+from convo_replay.errors import CassetteError
+from convo_replay.pytest_session import fault_runs
 
 pytest_plugins = ["pytester"]
 
@@ -100,15 +102,17 @@ def test_a_run_has_an_id_that_selects_it(filled):
 
 
 def test_what_failed_last_runs_again(filled):
-    filled.write("test_it.py", TESTS.replace("def test_many(): ask(tries=2)", "def test_many(): ask()"))
+    careless = TESTS.replace("def test_many(): ask(tries=2)", "def test_many(): ask()")
+    filled.write("test_it.py", careless.replace("def test_other(): pass", "def test_other(): assert 0"))
     args = ("-p", "convo_replay.plugin", "-p", "anyio", "-v")
     failing = filled.pytester.runpytest_subprocess(*args)
-    failing.assert_outcomes(passed=len(IDS) - 8, failed=7, skipped=1)
+    failing.assert_outcomes(passed=len(IDS) - 9, failed=8, skipped=1)
     shown = [re.match(r"test_it\.py::(.*) (?:PASSED|FAILED|SKIPPED)", line) for line in failing.outlines]
     assert [found[1] for found in shown if found] == IDS
     again = filled.pytester.runpytest_subprocess(*args, "--lf", "-k", "cut:eof and not 0")
     again.stdout.fnmatch_lines(["test_it.py::test_many[[]cut:eof@6[]] FAILED*"])
-    assert again.parseoutcomes()["failed"] == 6
+    counts = again.parseoutcomes()
+    assert (counts["failed"], counts.get("passed", 0)) == (6, 0)
 
 
 def test_specs_of_the_command_line(project):
@@ -187,3 +191,20 @@ def test_tests_that_a_conftest_marks_late(project):
     result = project.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*test_it.py::test_one: faults='429' was marked in pytest_collection_modifyitems*"])
+
+
+def test_a_cassette_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    cassettes, paths = fault_runs.Cassettes(), [tmp_path / f"{n}.yaml" for n in range(3)]
+    for path in paths:
+        path.write_text(cassette("test_it.py::test_one", {"hi": "a"}))
+    first = cassettes.load(paths[0])
+    assert cassettes.load(paths[0]) is first
+    paths[0].write_text(cassette("test_it.py::test_one", {"ho": "a"}))
+    second = cassettes.load(paths[0])
+    assert [one.exchanges[0].request.json["messages"][0]["content"] for one in (first, second)] == ["hi", "ho"]
+    monkeypatch.setattr(fault_runs, "_HELD_BYTES", 2 * paths[0].stat().st_size)
+    held = [cassettes.load(path) for path in paths]
+    assert cassettes.load(paths[2]) is held[2]
+    assert cassettes.load(paths[0]) is not held[0]
+    with pytest.raises(CassetteError, match="there is no such file"):
+        cassettes.load(tmp_path / "none.yaml")
