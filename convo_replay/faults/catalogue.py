@@ -27,12 +27,12 @@ _ABOUT = frozenset(
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _EXPECTED = {int: "a whole number", float: "a number of seconds", bool: "true or false"}
 _WHERE = {"none": "", "events": "@EVENT", "any": "@EVENT or @bBYTE"}
-_ORDER = ("benign", "connect", "head", "status", "body", "stream", "tools")
+_ORDER = ("connect", "head", "status", "body", "stream", "tools", "benign")
 
 
 @functools.cache
 def catalogue() -> Mapping[str, type[Fault]]:
-    """The faults by name, in the order in which an answer arrives, then by name; benign ones first.
+    """The faults by name, in the order in which an answer arrives, then by name; benign ones last.
 
     Raises:
         RuntimeError: a package registers something that is no fault; says which.
@@ -87,7 +87,7 @@ def usage(fault: type[Fault]) -> str:
     words, keys = [], []
     for field in dataclasses.fields(fault):
         choices = "|".join(field.metadata.get("choices", ()))
-        if bool in _types(fault)[field.name]:
+        if bool in _kinds(field):
             choices = "true|false"
         optional = field.default is not dataclasses.MISSING
         if field.metadata.get("word"):
@@ -108,9 +108,9 @@ def _value(fault: type[Fault], setting: dataclasses.Field[Any], text: str) -> An
         near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
         meant = f"; do you mean {near[0]}?" if near else ""
         raise ValueError(f"{fault.name}: {setting.name} is {text!r}, expected {_one_of(setting)}{meant}")
-    kinds = _types(fault)[setting.name]
+    kinds = _kinds(setting)
     try:
-        if str in kinds:
+        if str in kinds or not kinds:
             return text
         if bool in kinds:
             return {"true": True, "false": False}[text]
@@ -127,12 +127,10 @@ def _one_of(setting: dataclasses.Field[Any]) -> str:
     return f"one of {', '.join(choices)}" if choices else f"{setting.name} ({setting.metadata.get('help', '')})"
 
 
-def _types(fault: type[Fault]) -> dict[str, tuple[Any, ...]]:
-    """By setting: the types that its value may have."""
-    hints = typing.get_type_hints(fault)
-    return {
-        field.name: typing.get_args(hints[field.name]) or (hints[field.name],) for field in dataclasses.fields(fault)
-    }
+def _kinds(setting: dataclasses.Field[Any]) -> set[type]:
+    """The types that a setting's value may have, as the annotation names them."""
+    said = setting.type if isinstance(setting.type, str) else str(setting.type)
+    return {kind for kind in (str, bool, int, float) if re.search(rf"\b{kind.__name__}\b", said)}
 
 
 def _built_in() -> Iterator[type[Fault]]:
