@@ -805,16 +805,18 @@ def recorded(path: Path, sdk: str, *retry_after: str) -> Path:
 @pytest.mark.parametrize("loop", ["sync", "asyncio", "trio"])
 @pytest.mark.parametrize("sdk", SDKS)
 def test_what_an_sdk_waits_before_a_retry_is_told_of_its_attempt(tmp_path, monkeypatch, sdk, loop):
-    counting = Counting(monkeypatch)
+    counting, counted = Counting(monkeypatch), []
     call, call_async = SDKS[sdk][4:]
     with use_cassette(recorded(tmp_path / "a.yaml", sdk, "2", "0.5")) as convo:
 
         async def main():
             await call_async()
+            # When it ends, asyncio (from 3.12 on) blocks for threads of its own with a timer.
+            counted.extend(counting.total)
 
         run(loop, call if loop == "sync" else main, instruments=[counting])
     assert [exchange.waits for exchange in convo.exchanges] == [(2.0,), (0.5,), ()]
-    assert counting.total == []
+    assert counted == counting.slept == []
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
