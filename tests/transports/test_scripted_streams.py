@@ -196,6 +196,28 @@ def test_waits_of_a_fault(module: Any, can_skip: bool, tmp_path: Path, monkeypat
 
 
 @MODULES
+@pytest.mark.parametrize("timeout", [600, None])
+def test_a_recorded_timeout_comes_at_once(module: Any, timeout: float | None, tmp_path: Path):
+    """Whatever the client's own is by now."""
+
+    def wait() -> None:
+        with module.Client(timeout=timeout) as client:
+            client.post(URL, content=b"{}", headers=dict(TYPE))
+
+    async def in_asyncio() -> None:
+        async with asyncio.timeout(5):
+            await hang(module, timeout)
+
+    async def in_trio() -> None:
+        with trio.fail_after(5):
+            await hang(module, timeout)
+
+    for run in (wait, lambda: asyncio.run(in_asyncio()), lambda: trio.run(in_trio)):
+        with playing(tmp_path, recorded=STALL), pytest.raises(module.ReadTimeout):
+            run()
+
+
+@MODULES
 def test_a_version_that_is_built_otherwise_gets_the_same_classes(
     module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
