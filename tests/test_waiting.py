@@ -567,7 +567,6 @@ def test_a_thread_that_polls_and_waits_that_are_none_of_ours_are_real():
         assert not threading.Event().wait(0.02)
         with pytest.raises(queue.Empty):
             queue.Queue().get(timeout=0.02)
-        module("openai._early", "from time import sleep")  # bound while the cassette is open: stood in for
         assert monotonic() - began >= 0.04
         thread.join()
     assert (convo.seconds, len(polls) > 1) == ([3600.0], True)
