@@ -136,8 +136,6 @@ class PytestSession:
 
         if config.record not in REPLAYED:  # `convo_config` says so, which is not known before
             raise pytest.skip.Exception(unrecorded(item, path, config.record), _use_item_location=True)
-        # What a client leaves out after a fault is the verdict's to say.
-        config = config.model_copy(update={"unplayed": "ignore"})
         load = faults_of(self.config).cassettes.load
         return self.conversation(path, config, settings.owner_of(item), load=load, plan=fault.plan, expect=expect)
 
