@@ -333,7 +333,8 @@ BAD: list[tuple[str, str, str, Client, str, list[str]]] = [
     ("starts over", "loop", "529@t1", starts_over, "recovered", ["warn tool-ran-twice"]),
     ("forgets", "loop", "529@t1", lambda: Forgets()(), "diverged", ["error turn-lost"]),
     ("goes on", "later", "529", goes_on, "diverged", ["error turn-lost"]),
-    ("forgets its thinking", "loop", "529@t1", lambda: ForgetsThinking()(), "diverged", ["error thinking-lost-on-retry"]),
+    ("forgets its thinking", "loop", "529@t1", lambda: ForgetsThinking()(), "diverged",
+     ["error thinking-lost-on-retry"]),
 ]  # fmt: skip
 
 

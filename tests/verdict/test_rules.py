@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from convo_replay.exchange import Exchange
+from convo_replay.exchange import Exchange, Json, Request, Text
 from convo_replay.validation.catalogue import unknown
 from convo_replay.verdict import catalogue
 from convo_replay.verdict.judging import Verdict
 from convo_replay.verdict.telling import MEANING
+from fault_scenes import CHAT as CHAT_URL
 from fault_scenes import (
     CHAT_TOOL,
+    MESSAGES,
     TOOL,
     Scene,
     answered,
@@ -476,6 +479,13 @@ def _() -> Verdict:
     return cut_and_sent("unknown_tool", sent, failed, recorded=LOOP)
 
 
+@case("the first of two tools had come whole", "diverged", "error partial-turn-sent-back")
+def _() -> Verdict:
+    both = [text("Both."), use("toolu_1"), use("toolu_2", city="Rome")]
+    recorded = [answered(FIRST, *both)]
+    return cut_and_sent("cut:eof@9", assistant(*both[:2]), user([result()]), recorded=recorded)
+
+
 @case("a tool ran after the retry had brought its input", "recovered")
 def _() -> Verdict:
     scene = Scene(*LOOP, plan="cut:eof@12")
@@ -729,6 +739,31 @@ def test_rules_that_are_ignored_say_nothing_and_let_no_other_speak() -> None:
     verdict = tried("529", *[0.0] * 20).judge(ignore=["retry-storm"])
     assert rules(verdict) == []
     assert verdict.good
+
+
+ODD = [
+    {"messages": [None, 7, "text", [], {}]},
+    {"messages": [{"role": "assistant", "content": [None, 7, {"type": "tool_use"}, {"type": "tool_result"}]}] * 2},
+    {"messages": [{"role": "assistant", "tool_calls": [None, {"function": None}]}, {"role": "tool", "content": 7}]},
+    {"messages": [user([{"type": "tool_result", "tool_use_id": 7, "content": [None, {"text": None}]}])]},
+    {"messages": None},
+]
+
+
+@pytest.mark.parametrize("body", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("url", [MESSAGES, CHAT_URL])
+def test_no_request_is_too_odd(url: str, body: object) -> None:
+    odd = Request("POST", url, (), Json(body))
+    for request in (odd, Request("POST", url, (), Text("{")), Request("GET", "http://[", (), None)):
+        for fault in ("cut:eof@3", "529", "connect:refused"):
+            made = Scene(*LOOP, plan=fault)
+            made.play(0, fault)
+            made.diverge(request)
+            assert made.judge(BaseException()).outcome == "diverged"
+        broken = Scene(replace(LOOP[0], request=request), plan="529")
+        broken.play(0, "529").turn = None
+        broken.play(0).turn = None
+        assert str(broken.judge())
 
 
 # --- the catalogue, and what is read ---------------------------------------------------------------
