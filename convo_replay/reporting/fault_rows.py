@@ -158,7 +158,8 @@ def _spec(fault: type[Fault], word: str) -> str:
     if not word:
         return written
     place = written.partition("@")[1] + written.partition("@")[2]
-    return f"{fault.name}:{word}{place}"
+    left_out = any(field.default == word for field in dataclasses.fields(fault))
+    return f"{fault.name}{place}" if left_out else f"{fault.name}:{word}{place}"
 
 
 def _description(fault: type[Fault], word: str) -> str:
