@@ -206,7 +206,9 @@ class FaultRuns:
         adopted = sum(map(is_adopted, items)) if self.asked else 0
         if adopted:
             count = f"{adopted} test{'s' if adopted > 1 else ''}"
-            notes.append(f"--convo-faults: no fault runs of {count} marked vcr: mark them convo, their cassettes will do")
+            notes.append(
+                f"--convo-faults: no fault runs of {count} marked vcr: mark them convo, their cassettes will do"
+            )
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
             output.update(convo_unfit=unfit, convo_fault_notes=notes)
