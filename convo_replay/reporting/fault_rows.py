@@ -33,7 +33,7 @@ _POSITIONS = {"none": "", "events": ", at an event", "any": ", at an event or a 
 _WIDTH = 78
 _SPEC = "NAME[:ARG,…][@WHERE][#MODEL][xTIMES]; e.g. 429:retry_after=2@t1, cut:eof@5, stall@t1.b1200, 529x3"
 _LEGEND = {
-    "create, raw, stream": "the call: without streaming; create(stream=True), iterated; .stream() and its final message",
+    "create, raw, stream": "the call: without streaming; create(stream=True); .stream() and its final message",
     "normal, result, silent": "no exception: as recorded; another value; less than was recorded, or other events",
     "(bare)": "an exception that is none of the SDK's: `except APIError` misses it",
     "after 3 requests": "with the SDK's own retries (2), where the fault lasts: x*",
