@@ -124,8 +124,8 @@ class Case:
         if attempt.exchange is None:
             return False
         recorded = attempt.recorded
-        if not attempt.faults and recorded is not None and attempt.state != "raised":
-            return (recorded.status or 0) >= 400
+        if not attempt.faults and recorded is not None:
+            return (recorded.status or 0) >= 400 or attempt.state == "raised"
         return self.delivered(attempt).how == "no"
 
     def branch(self, question: Question) -> Attempt | None:

@@ -68,14 +68,15 @@ class Delivered:
     def streamed(self) -> bool:
         """Whether the answer is a stream: asked for, or recorded."""
         recorded = self.attempt.recorded
-        return (recorded is not None and recorded.is_stream) or wire.mapping(self.attempt.request.json).get(
-            "stream"
-        ) is True
+        asked = wire.mapping(self.attempt.request.json).get("stream") is True
+        return asked or (recorded is not None and recorded.is_stream)
 
     @cached_property
     def how(self) -> How:
         """Whether the attempt was answered."""
         attempt, played = self.attempt, self.attempt.exchange
+        if played is not None and attempt.recorded is not None and not attempt.faults and attempt.state != "open":
+            return "same"  # also where the recording itself is of a failure
         if played is None or attempt.state in ("raised", "diverged") or played.head is None:
             return "no"
         recorded = attempt.recorded
@@ -122,7 +123,8 @@ class Delivered:
         """What came in place of the answer; empty where it was answered."""
         played = self.attempt.exchange
         if self.how != "no":
-            return ""
+            refused = played is not None and (played.status or 0) >= 400
+            return "failed" if refused else ""
         if played is None or played.head is None:
             return "failed"
         recorded = self.attempt.recorded

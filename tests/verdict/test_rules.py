@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from convo_replay.exchange import Exchange, Json, Request, Text
+from convo_replay.exchange import End, Exchange, Json, Request, Text
 from convo_replay.validation.catalogue import unknown
 from convo_replay.verdict import catalogue
 from convo_replay.verdict.judging import Verdict
@@ -321,6 +321,35 @@ def test_what_nobody_can_see_is_told_as_a_warning(fault: str, recorded: list[Exc
 @case("completed by a later attempt", "recovered")
 def _() -> Verdict:
     return tried("cut:eof@4", 0.5).judge()
+
+
+@case("completed as it was recorded: with a refusal", "recovered")
+def _() -> Verdict:
+    head, *body = WHOLE[0].steps
+    refused = replace(WHOLE[0], steps=(replace(head, status=400), *body))  # type: ignore[type-var]
+    scene = Scene(refused, plan="529")
+    scene.play(0, "529")
+    scene.play(0, after=0.5)
+    return scene.judge()
+
+
+@case("completed as it was recorded: with a broken stream", "recovered")
+def _() -> Verdict:
+    scene = Scene(replace(ONE[0], steps=(*ONE[0].steps[:4], End("reset", 0.5))), plan="529")
+    scene.play(0, "529")
+    scene.play(0, after=0.5)
+    return scene.judge()
+
+
+@case("not completed by a failure before the recorded answer", "silent", "error error-swallowed")
+def _() -> Verdict:
+    head, *body = WHOLE[0].steps
+    refused = replace(WHOLE[0], steps=(replace(head, status=429), *body))  # type: ignore[type-var]
+    answer = replace(WHOLE[0], recorded="2026-11-23T10:00:09Z")
+    scene = Scene(refused, answer, plan="529")
+    scene.play(0, "529")
+    scene.play(0, after=0.5)
+    return scene.judge()
 
 
 @case("left before the fault could be seen", "recovered")
