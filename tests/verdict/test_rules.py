@@ -461,6 +461,11 @@ def _() -> Verdict:
     return scene.judge(BaseException())
 
 
+@case("a fallback model, in the middle of a conversation", "diverged")
+def _() -> Verdict:
+    return lost(ASKED, recorded=LATER, turn=0, model="claude-haiku-5-5")
+
+
 @case("continue, recorded as a branch", "recovered", "warn partial-turn-sent-back")
 def _() -> Verdict:
     scene = tried("cut:eof@3")
@@ -499,6 +504,13 @@ def _() -> Verdict:
     sent = assistant(thinking(), CALLING[1], {**use(), "input": {}})
     failed = user([result(content="Invalid JSON", is_error=True)])
     return cut_and_sent("tool_arguments", sent, failed, recorded=LOOP)
+
+
+@case("the same, chat", "diverged")
+def _() -> Verdict:
+    sent = {**CHAT_CALLED, "tool_calls": [call(arguments='{"city": ')]}
+    failed = tool(content="Error: the arguments are no JSON")
+    return cut_and_sent("tool_arguments", sent, failed, recorded=CHAT_LOOP, made=chat)
 
 
 @case("a tool that does not exist is answered with an error", "diverged")
