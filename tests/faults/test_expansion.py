@@ -97,6 +97,7 @@ MISFITS = [
     ("truncated_json@t1", "fault 'truncated_json@t1': turns[1]"),
     ("crlf@t0", "fault 'crlf@t0': turns[0]"),
     ("429x*+cut:eof@t0.b1", "429x* takes every attempt, so cut:eof never comes"),
+    ("crlf@t1+429@t1", "crlf breaks nothing and asks for no further attempt, so 429 never comes"),
     ("429@t1x*+503@t1", "429x* takes every attempt, so 503 never comes"),
     ("cut:eof@t1.1x*+429@t1", "so 429 never comes"),
     ("drop@t*.7+truncated_json@t*", "there is no turn that all of its faults fit"),
@@ -116,6 +117,7 @@ def test_what_fits_nothing_says_what_would(text: str, said: str) -> None:
         ([], "429", "fault '429': the recording has no turns; record the test first"),
         ([whole()], "cut:eof@*", "no turn is streamed; the bytes of one that is not: @t0.b*"),
         ([whole()], "drop@*", "fault 'drop@*': no turn is streamed"),
+        ([whole(b"{}\n\n")], "cut:eof@t0.b3", "the body has 4 bytes: b0 to b1"),
         ([streamed(0)], "cut:reset@2", "turns[0] has no events"),
         (
             [Exchange(asked(0), (End("refused"),))],

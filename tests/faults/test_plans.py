@@ -80,7 +80,7 @@ def test_the_smallest_plan_is_found(plan: str, breaks: Callable[[Plan], bool]) -
 
 
 def test_the_smallest_plan_of_two_faults_is_found() -> None:
-    strategy = faults.plans(MIXED, names=["noop", "cut"])
+    strategy = faults.plans(MIXED, names=["noop", "crlf", "cut"])
     assert smallest(strategy, lambda plan: len(plan.specs) == 2) == "noop@t0+noop@t0"
 
 
@@ -104,6 +104,15 @@ def test_each_fault_that_fits_is_drawn() -> None:
 
     draws()
     assert drawn >= {"noop", "crlf", "truncated_json", "cut:reset", "cut:eof", "cut:garbage", "1 faults", "3 faults"}
+
+
+@settings(quick, max_examples=60)
+@given(faults.plans(Recorded(streamed(3)), names=["html", "stall", "status", "disconnect"]))
+def test_what_comes_later_on_a_turn_comes_where_a_client_asks_again(plan: Plan) -> None:
+    for spec in plan.specs[:-1]:
+        together = not any(each.fault.whole for each in plan.specs)
+        retried = str(spec.fault)[:3] in ("408", "409", "429", "dis") or str(spec.fault)[0] == "5"
+        assert (retried and spec.times is not None) or together, plan
 
 
 def test_turns_that_overlap_are_drawn_with_their_model() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from convo_replay import faults
 from convo_replay.faults import Plan, Spec, Where, parse
 from convo_replay.faults.catalogue import catalogue
+from convo_replay.faults.fault import key, word
 
 AS_WRITTEN = [
     "429", "429x3", "529x*", "status:503x3", "status:503", "429:retry_after=2@t1", "502:should_retry=true,body=json",
@@ -138,6 +141,29 @@ def test_what_is_no_spec_says_where_and_what_would_do(given: str, said: str) -> 
 def test_places_are_checked_where_they_are_made(position: int | str) -> None:
     with pytest.raises(ValueError, match="is no place"):
         faults.Cut("eof").at(position, turn=0)
+
+
+def test_a_word_behind_one_that_is_left_out_names_itself() -> None:
+    @dataclass(frozen=True)
+    class Two(faults.Fault):
+        first: str = word("a")
+        second: int = word(1)
+        third: float = key(0.5)
+        name = "two"
+        kind = "stream"
+        summary = "has two words"
+
+    assert [str(each) for each in (Two(), Two("b"), Two("b", 2), Two(second=2), Two(third=1e20), Two("status"))] == [
+        "two", "two:b", "two:b,2", "two:second=2", "two:third=1e20", "two:status",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["\ud800", "a\udfff\U0001f600", "\x00\x7f\u2028", "%", "%25", "x*", "+", "#"])
+def test_models_of_any_name(model: str) -> None:
+    spec = faults.Status(429).at(model=model)
+    assert parse(str(spec)) == (Plan((spec,)),)
+    assert str(spec).isascii()
+    assert str(spec).isprintable()
 
 
 def test_places() -> None:
