@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import convo_replay
-from convo_replay import Config, Conversation, ConvoFailure, Exchange, Turn, use_cassette
+from convo_replay import Config, Conversation, ConvoFailure, Exchange, Turn, faults, use_cassette
 
 
 def as_context_manager(path: Path) -> int:
@@ -43,6 +43,18 @@ def what_a_conversation_knows(convo: Conversation) -> None:
     live: int = convo.live_requests
     notes: list[str] = convo.notes
     print(exchanges, turns, failure, path, live, notes)
+
+
+def faults_are_texts_or_objects(convo: Conversation, exchanges: list[Exchange]) -> list[str]:
+    cut: faults.Spec = faults.Cut("reset").at(5, turn=1, times=None)
+    slow: faults.Fault = faults.Status(429, retry_after="2")
+    plan = faults.Plan((slow.at(), cut))
+    parsed: tuple[faults.Plan, ...] = faults.parse(["429 529", cut, slow, plan])
+    with convo.replay(faults=plan) as run:
+        again: Conversation = run
+    runs: list[faults.FaultRun] = faults.expand(parsed, exchanges)
+    names: list[str] = [*faults.catalogue(), str(plan), again.record]
+    return [*names, *(one.id for one in runs)]
 
 
 def a_config() -> Config:
