@@ -27,8 +27,10 @@ SAMPLES = [sample for fault in catalogue().values() for sample in fault.samples(
 BENIGN = [sample for sample in SAMPLES if sample.kind == "benign"]
 CUTS = [sample for sample in SAMPLES if sample.name == "cut"]
 
-few = settings(max_examples=30 * MORE, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-more = settings(max_examples=100 * MORE, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(
+    max_examples=30 * MORE, deadline=None, derandomize=MORE == 1, suppress_health_check=[HealthCheck.too_slow]
+)
+more = settings(few, max_examples=100 * MORE)
 
 # --- answers ------------------------------------------------------------------------------------------
 

@@ -37,7 +37,11 @@ MIXED = Recorded(whole(number=0), streamed(18, 1), streamed(5, 2))
 
 def smallest(strategy: st.SearchStrategy[Plan], breaks: Callable[[Plan], bool], seed: int = 0) -> str:
     thorough = settings(
-        max_examples=3000, database=None, suppress_health_check=list(HealthCheck), phases=(Phase.generate, Phase.shrink)
+        max_examples=3000,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
     )
     return str(find(strategy, breaks, settings=thorough, random=random.Random(seed)))
 
