@@ -169,7 +169,7 @@ def longrepr(failure: ConvoFailure, item: pytest.Item) -> ReprExceptionInfo:
             entries += shown.reprtraceback.reprentries
         else:
             entries.append(ReprEntry([f"E   {line}" for line in str(shown).splitlines()], None, None, None, "short"))
-    file, line, _ = places[-1] if places else ("", 0, "")
+    file, line, _ = places[-1] if places else (str(item.path), (item.location[1] or 0) + 1, "")
     crash = ReprFileLocation(_shown(file, rootpath), line, lines[0])
     return ReprExceptionInfo(ReprTraceback(entries, None, "short"), crash)
 
