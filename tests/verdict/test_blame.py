@@ -128,7 +128,10 @@ def test_a_deadline_over_a_faulted_answer() -> None:
 
 
 def test_what_we_raise_ourselves_is_nobodys_fault() -> None:
-    assert outcome(scene(), ConvoFailure("mine")) == "crashed"
+    inside: dict[str, Any] = {"__name__": "httpx2._client"}
+    exec("def fail(error):\n    raise error", inside)
+    assert outcome(scene(), caught(lambda: inside["fail"](Broken()))) == "raised"
+    assert outcome(scene(), caught(lambda: inside["fail"](ConvoFailure("mine")))) == "crashed"
     made = scene("stall@3", state="open")
     made.run.hung.append(made.run.attempts[0])
     assert outcome(made, ConvoFailure("would hang")) == "crashed"
