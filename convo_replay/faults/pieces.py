@@ -108,12 +108,17 @@ def inserted(before: Steps, after: Steps, *chunks: Chunk) -> Steps:
     return (*unframed(before), *chunks, *after)
 
 
-def before_each_event(steps: Steps, chunk: Chunk) -> Steps:
-    """One chunk more before each event that a client is handed; a byte order mark stays the first of all."""
+def before_each_event(steps: Steps, chunk: Chunk, *, from_start: bool = True) -> Steps:
+    """One chunk more before each event that a client is handed; a byte order mark stays the first of all.
+
+    Args:
+        from_start: whether the first chunk is the body's first one; elsewhere there is no byte order mark.
+    """
     made: list[Head | Chunk | End] = []
     for step in steps:
         if isinstance(step, Chunk) and any(one.dispatched for one in sse.split(step.data)):
-            mark = sse.BOM if step.data.startswith(sse.BOM) and not any(isinstance(one, Chunk) for one in made) else b""
+            first = from_start and not any(isinstance(one, Chunk) for one in made)
+            mark = sse.BOM if first and step.data.startswith(sse.BOM) else b""
             made += [Chunk(chunk.at, mark + chunk.data), Chunk(step.at, step.data[len(mark) :])]
         else:
             made.append(step)

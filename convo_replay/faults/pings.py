@@ -27,4 +27,4 @@ class Pings(Fault):
 
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
         skipped, first, rest = pieces.parted(after)
-        return after if first is None else (*skipped, first, *pieces.before_each_event(rest, _PING))
+        return after if first is None else (*skipped, first, *pieces.before_each_event(rest, _PING, from_start=False))

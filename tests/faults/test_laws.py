@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from convo_replay import faults
@@ -114,6 +114,8 @@ def test_noop_is_the_identity(exchange: Exchange) -> None:
 
 @more
 @given(ANSWERS)
+@example(streamed(b"\xef\xbb\xbfdata: {\ndata: 1\ndata: }\n\n"))
+@example(streamed(b"data: 1\n\n\xef\xbb\xbfdata: {}\n\n"))
 def test_benign_faults_change_nothing_that_is_delivered(exchange: Exchange) -> None:
     assert check_benign(exchange) >= 1 or not exchange.body
 
