@@ -174,6 +174,11 @@ class Breakable:
 
             attempt.state, attempt.raised, attempt.ended = state, error, waiting.now()
 
+    def refreshed(self) -> None:
+        """A token endpoint has been answered for the application: synthetic tokens are all alike."""
+        if self._breaking is not None:
+            self._breaking.refreshed()
+
     def hung(self, attempt: Attempt | None) -> ConvoFailure:
         """A client waits for ever: what is raised in its stead."""
         if self._breaking is None or attempt is None:

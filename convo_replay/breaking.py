@@ -75,6 +75,10 @@ class Breaking:
             raise ValueError(f"inject: expected one run of faults, got {' '.join(map(str, plans))}; join them with `+`")
         self._faults.inject(plans[0])
 
+    def refreshed(self) -> None:
+        """The application was handed a token: what it authenticates with from now on counts as another one."""
+        self._faults.tokens += 1
+
     def expect(self, outcome: Expected) -> None:
         """The test declares what comes of its faults."""
         self._expected = outcome

@@ -64,6 +64,8 @@ class Faults:
         self._injected: list[Plan] = []
         self._attempts: dict[object, int] = {}
         self._salt = os.urandom(16)
+        self.tokens = 0
+        """How many the application was handed, each as if it were a new one."""
         if plan is not None:
             self.plan = one_run(plan, self._own)
             self._take(self.plan)
@@ -144,14 +146,15 @@ class Faults:
         if self.plan is None or not after:
             return False
         try:
-            return one_run(specs.parse(after)[0], self._own) == self.plan
+            return one_run(replace(specs.parse(after)[0], placed=True), self._own) == self.plan
         except (ValueError, IndexError):
             return False
 
     def _digest(self, raw: Request) -> bytes:
         """What tells two keys apart within this run, and nothing beyond."""
         sent = [(name, value) for name, value in raw.headers if name in _CREDENTIALS]
-        return hashlib.blake2b(repr(sorted(sent)).encode(), key=self._salt, digest_size=8).digest() if sent else b""
+        told = repr((self.tokens, sorted(sent))).encode()
+        return hashlib.blake2b(told, key=self._salt, digest_size=8).digest() if sent else b""
 
 
 def one_run(plan: Plan, exchanges: Sequence[Exchange]) -> Plan:

@@ -238,6 +238,7 @@ class _Wrapped:
         if not in_process and tokens.is_token_endpoint(request.method, str(request.url)):
             if conversation.record != "none":
                 return None, None
+            conversation.refreshed()
             status, headers, body = tokens.synthetic(str(request.url))
             return self.library.module.Response(status, headers=headers, content=body), None
         ours, has_body = self.library.request(request, conversation)

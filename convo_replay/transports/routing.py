@@ -45,6 +45,7 @@ def routed(
         if tokens.is_token_endpoint(method, url):
             if conversation.record != "none":
                 return None
+            conversation.refreshed()
             status, answered, content = tokens.synthetic(url)
             return conversation, Play(Exchange(ours, (Head(status, answered), Chunk(0.0, content), End())), -1)
         if body:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,29 @@ def test_a_request_that_breaks_a_rule_is_evidence(kept: Kept) -> None:
         assert "tool-result-unexpected" in str(told.value)
         with pytest.raises(InvalidTurn), convo.replay(faults="429"):  # before any fault it is what it always was
             ask("a", messages=messages)
+
+
+def test_a_token_that_was_fetched_anew_is_another_credential(kept: Kept) -> None:
+    token = {"grant_type": "refresh_token"}
+    for refreshes, found in ((False, ["non-retryable-retried"]), (True, [])):
+        with use_cassette(kept(answered("a"))) as convo:
+            convo.inject("401")
+            assert ask("a") == 401
+            if refreshes:
+                assert httpx2.post("https://oauth2.googleapis.com/token", data=token).status_code == 200
+            assert ask("a") == "a"
+            assert [one.rule for one in convo.judge(None).findings] == found
+
+
+def test_a_branch_is_found_where_turns_overlap(kept: Kept) -> None:
+    slow = [replace(answered(text), recorded="2026-11-23T10:00:00.000Z") for text in ("a", "b")]
+    slow = [replace(one, steps=(*one.steps[:-1], End(at=5.0))) for one in slow]
+    branch = replace(answered("c"), after="529@t1x*")
+    with use_cassette(kept(*slow, branch)) as convo:
+        with convo.replay(faults=faults.Status(529).at(turn=1, times=None, model=MODEL), expect="handled"):
+            assert [ask("b"), ask("c")] == [529, "c"]
+        with pytest.raises(ConvoFailure), convo.replay(faults=f"529@t0#{MODEL}x*"):
+            ask("a" if ask("a") == "a" else "c")
 
 
 def test_waits_belong_to_the_attempt_before_them() -> None:
