@@ -102,7 +102,7 @@ class Player:
         self.played: set[int] = set()
         """What has been used up."""
         self.covered: set[int] = set()
-        """What another run through the same exchanges has asked for: it counts as asked for, and may still be played."""
+        """What another run through the same exchanges has asked for: it may still be played."""
         # What a failed run left is no recording yet: `once` records again.
         nothing_of_ours = not any(self._is_ours(exchange) and exchange.outcome != "failed" for exchange in exchanges)
         self.records_all = mode in ("all", "rewrite", "live") or (mode == "once" and nothing_of_ours)
