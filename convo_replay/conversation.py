@@ -77,6 +77,7 @@ class Conversation(Breakable):
         load: reads a cassette file, in place of `cassette.load`.
         plan: faults: nothing is recorded then but branches (`new_episodes`), and failures become a verdict.
         expect: what comes of them, where that is declared: `recovered`, `raised`, `handled`.
+        again: the command that makes this run under faults again, for messages.
     """
 
     repeats_setting = "repeats=True"
@@ -95,6 +96,7 @@ class Conversation(Breakable):
         load: Load | None = None,
         plan: Plan | None = None,
         expect: Expected = "",
+        again: str = "",
     ) -> None:
         super().__init__(plan, expect)
         # Absolute from the start: a test may change the directory.
@@ -105,6 +107,7 @@ class Conversation(Breakable):
         self.record: str = config.record if plan is None or config.record == "new_episodes" else "none"
         self.budget = budget or Budget(config.max_requests)
         self._rerecord = rerecord
+        self._again = again
         self.save_path = self.cassette_path
         """Where a recording goes; beside a cassette of vcrpy's, which is never written."""
         self.filters = filters
@@ -531,7 +534,9 @@ class Conversation(Breakable):
             broken, _ = validation.refused(judged, slot, before)
             assert self._breaking is not None
             self._breaking.broken(slot, broken)
-        return self.fail(ConvoFailure, self._verdict_first(telling.diverged(self._scene(), redacted, decision)))
+        return self.fail(
+            ConvoFailure, self._verdict_first(telling.diverged(self._scene(), redacted, decision, self._again))
+        )
 
     def _judged(self, sent: Request, redacted: Request) -> Request:
         """What validation looks at: the redacted request; also of one that is kept by its hash alone, here at hand."""

@@ -73,8 +73,13 @@ def miss(scene: Scene, sent: Request, refusal: Refuse, warned: Sequence[Finding]
     )
 
 
-def diverged(scene: Scene, sent: Request, refusal: Refuse) -> str:
-    """What is said of a request after a fault that nothing answers."""
+def diverged(scene: Scene, sent: Request, refusal: Refuse, again: str) -> str:
+    """What is said of a request after a fault that nothing answers.
+
+    Args:
+        again: the command that makes the same run again, where it has one of its own.
+    """
+    record = f"{again} --convo-record=new_episodes" if again else scene.rerecord.replace("rewrite", "new_episodes")
     return errors.diverged(
         what=_name(scene, sent, None),
         line=_line(sent),
@@ -82,7 +87,7 @@ def diverged(scene: Scene, sent: Request, refusal: Refuse) -> str:
         nearest=_nearest(scene, refusal),
         played=refusal.played,
         differences=_differences(scene, sent, refusal),
-        record=scene.rerecord.replace("rewrite", "new_episodes"),
+        record=record,
     )
 
 

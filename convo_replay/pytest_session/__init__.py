@@ -133,11 +133,20 @@ class PytestSession:
         if fault is None:
             return self.conversation(path, config, settings.owner_of(item), expect=expect)
         from convo_replay.pytest_session.fault_runs import REPLAYED, unrecorded
+        from convo_replay.pytest_session.judged import again
 
         if config.record not in REPLAYED:  # `convo_config` says so, which is not known before
             raise pytest.skip.Exception(unrecorded(item, path, config.record), _use_item_location=True)
         load = faults_of(self.config).cassettes.load
-        return self.conversation(path, config, settings.owner_of(item), load=load, plan=fault.plan, expect=expect)
+        return self.conversation(
+            path,
+            config,
+            settings.owner_of(item),
+            load=load,
+            plan=fault.plan,
+            expect=expect,
+            again=again(item, fault),
+        )
 
     @staticmethod
     def _fault_of(item: pytest.Item) -> FaultItem | None:
