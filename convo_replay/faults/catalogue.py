@@ -18,14 +18,13 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from convo_replay import faults
-from convo_replay.faults.fault import Fault
+from convo_replay.faults.fault import Fault, expected, kinds
 
 GROUP = "convo_replay.faults"
 _ABOUT = frozenset(
     {"asking", "catalogue", "expansion", "fault", "places", "plans", "positions", "running", "specs"}
 )  # these hold none
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_EXPECTED = {int: "a whole number", float: "a number of seconds", bool: "true or false"}
 _WHERE = {"none": "", "events": "@EVENT", "any": "@EVENT or @bBYTE"}
 _ORDER = ("connect", "head", "status", "body", "stream", "tools", "benign")
 
@@ -87,7 +86,7 @@ def usage(fault: type[Fault]) -> str:
     words, keys = [], []
     for field in dataclasses.fields(fault):
         choices = "|".join(field.metadata.get("choices", ()))
-        if bool in _kinds(field):
+        if "bool" in kinds(field):
             choices = "true|false"
         optional = field.default is not dataclasses.MISSING
         if field.metadata.get("word"):
@@ -108,29 +107,20 @@ def _value(fault: type[Fault], setting: dataclasses.Field[Any], text: str) -> An
         near = difflib.get_close_matches(text, choices, n=1, cutoff=0.5)
         meant = f"; do you mean {near[0]}?" if near else ""
         raise ValueError(f"{fault.name}: {setting.name} is {text!r}, expected {_one_of(setting)}{meant}")
-    kinds = _kinds(setting)
+    known = kinds(setting)
+    if "str" in known or not known:
+        return text
     try:
-        if str in kinds or not kinds:
-            return text
-        if bool in kinds:
+        if "bool" in known:
             return {"true": True, "false": False}[text]
-        if int in kinds:
-            return int(text)
-        return float(text)
+        return int(text) if "int" in known else float(text)
     except (KeyError, ValueError):
-        expected = next(_EXPECTED[kind] for kind in (bool, int, float) if kind in kinds)
-        raise ValueError(f"{fault.name}: {setting.name} is {text!r}, expected {expected}") from None
+        raise ValueError(f"{fault.name}: {setting.name} is {text!r}, expected {expected(setting)}") from None
 
 
 def _one_of(setting: dataclasses.Field[Any]) -> str:
     choices = setting.metadata.get("choices", ())
     return f"one of {', '.join(choices)}" if choices else f"{setting.name} ({setting.metadata.get('help', '')})"
-
-
-def _kinds(setting: dataclasses.Field[Any]) -> set[type]:
-    """The types that a setting's value may have, as the annotation names them."""
-    said = setting.type if isinstance(setting.type, str) else str(setting.type)
-    return {kind for kind in (str, bool, int, float) if re.search(rf"\b{kind.__name__}\b", said)}
 
 
 def _built_in() -> Iterator[type[Fault]]:

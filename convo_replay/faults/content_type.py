@@ -23,6 +23,7 @@ class ContentType(Fault):
     source: ClassVar[str] = "rows 16, 40"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         pieces.check_header("content_type", "type", self.type)
 
     @classmethod

@@ -149,7 +149,7 @@ class Recorded:
             if made > MOST_RUNS:
                 raise NoFit(f"fault '{plan}' stands for more than {MOST_RUNS} runs; name some of its positions")
             for chosen in itertools.product(*choices):
-                placed = Plan(tuple([option.placed for option in chosen]), placed=True)
+                placed = Plan(tuple([option.placed for option in chosen]), placed=True, drawn=plan.drawn)
                 _reached(placed, asked)
                 yield FaultRun(str(Plan(tuple([option.shown for option in chosen]))), placed, asked)
 

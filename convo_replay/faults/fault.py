@@ -8,7 +8,7 @@ everything as the second half.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from convo_replay.exchange import Exchange, Steps
@@ -34,6 +34,42 @@ def key(default: Any, *, choices: Sequence[str] = (), help: str = "") -> Any:
     return field(default=default, metadata={"word": False, "choices": tuple(choices), "help": help})
 
 
+_KINDS = {"str": str, "bool": bool, "int": int, "float": float, "None": type(None)}
+_EXPECTED = {"str": "a text", "bool": "true or false", "int": "a whole number", "float": "a number"}
+
+
+def kinds(setting: Field[Any]) -> list[str]:
+    """The kinds of value that a setting may have, as its annotation names them; none where that says anything else."""
+    said = setting.type if isinstance(setting.type, str) else getattr(setting.type, "__name__", str(setting.type))
+    found = [part.strip() for part in said.split("|")]
+    return found if all(kind in _KINDS for kind in found) else []
+
+
+def expected(setting: Field[Any]) -> str:
+    """What a setting may be, in words."""
+    choices = setting.metadata.get("choices", ())
+    return (
+        f"one of {', '.join(choices)}"
+        if choices
+        else " or ".join(_EXPECTED[kind] for kind in kinds(setting) if kind in _EXPECTED)
+    )
+
+
+def check(name: str, setting: Field[Any], value: Any) -> None:
+    """Whether a setting of the fault `name` may have this value.
+
+    Raises:
+        ValueError: it may not.
+    """
+    known = kinds(setting)
+    if "float" in known:
+        known = [*known, "int"]
+    choices = setting.metadata.get("choices", ())
+    fits = not known or type(value) in [_KINDS[kind] for kind in known]
+    if not fits or (choices and value not in choices and value != setting.default):
+        raise ValueError(f"{name}: {setting.name} is {value!r}, expected {expected(setting)}")
+
+
 @dataclass(frozen=True)
 class Fault:
     """The base of every fault. A subclass is one file: a frozen dataclass of `word` and `key` settings.
@@ -55,6 +91,15 @@ class Fault:
     """What each SDK makes of it; keys as in the table that `convo-replay faults` prints."""
     source: ClassVar[str] = ""
     """Where that is known from: rows of protocol.md §4.4."""
+
+    def __post_init__(self) -> None:
+        """Settings are of their kind, however the fault was made. A subclass with a check of its own calls this first.
+
+        Raises:
+            ValueError: one is not; says what is expected.
+        """
+        for one in fields(self):
+            check(self.name, one, getattr(self, one.name))
 
     def fits(self, exchange: Exchange) -> str:
         """Why this answer cannot have the fault, and what would; empty where it can. Positions are no matter here."""

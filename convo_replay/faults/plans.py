@@ -64,7 +64,7 @@ def plans(convo: Recording, *, max_faults: int = 2, names: Sequence[str] | None 
 
 def _taken(drawn: Sequence[tuple[bool, Spec]]) -> Plan:
     """All were drawn, whether they are used or not: so each can be left out alone."""
-    return Plan(tuple([spec for used, spec in drawn if used]) or (drawn[0][1],))
+    return Plan(tuple([spec for used, spec in drawn if used]) or (drawn[0][1],), drawn=True)
 
 
 class _Space:

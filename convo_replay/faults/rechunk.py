@@ -23,6 +23,7 @@ class Rechunk(Fault):
     source: ClassVar[str] = "row 52"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.size < 1:
             raise ValueError(f"rechunk: size is {self.size}, expected 1 or more")
 

@@ -31,6 +31,7 @@ class Redirect(Fault):
     source: ClassVar[str] = "row 9, §4.1"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.code not in _CODES:
             raise ValueError(f"redirect: code is {self.code}, expected one of {', '.join(map(str, _CODES))}")
 

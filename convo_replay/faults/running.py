@@ -78,7 +78,7 @@ class Faults:
     def settle(self) -> None:
         """No further request comes: what still waits for one has not fired."""
         for plan in self._injected:
-            self.run.plan = Plan((*self.run.plan.specs, *plan.specs))
+            self.run.plan = replace(self.run.plan, specs=(*self.run.plan.specs, *plan.specs), drawn=plan.drawn)
         self._injected.clear()
 
     def inject(self, plan: Plan) -> None:
@@ -88,15 +88,24 @@ class Faults:
         else:
             self._injected.append(plan)
 
-    def _take(self, plan: Plan, exchange: Exchange | None = None, begins: int = 0) -> None:
+    def _take(self, plan: Plan, exchange: Exchange | None = None) -> None:
         start = len(self.run.plan.specs)
-        self.run.plan = Plan((*self.run.plan.specs, *plan.specs))
+        self.run.plan = replace(self.run.plan, specs=(*self.run.plan.specs, *plan.specs), drawn=plan.drawn)
         for turn in dict.fromkeys(spec.where.turn for spec in plan.specs):
             places = [place for place, spec in enumerate(plan.specs) if spec.where.turn == turn]
             part = Plan(tuple([plan.specs[place] for place in places]))
             key: object = turn if turn is not None else id(exchange)
             assert isinstance(turn, int | None)
-            self._parts[key] = _Part(part, [start + place for place in places], turn, begins)
+            self._parts[key] = self._joined(key, _Part(part, [start + place for place in places], turn))
+
+    def _joined(self, key: object, part: _Part) -> _Part:
+        """Faults for a turn that may have some already: they come after these, or now, where these are over."""
+        before, number = self._parts.get(key), self._attempts.get(key, 0)
+        if before is None or not expansion.due(before.plan, before.turn, number - before.begins):
+            part.begins = number
+            return part
+        plan = Plan((*before.plan.specs, *part.plan.specs))
+        return _Part(plan, [*before.places, *part.places], part.turn, before.begins)
 
     def meet(self, request: Request, raw: Request, exchange: Exchange, slot: int, *, again: bool) -> Attempt:
         """What `exchange` answers a request with, faults included: `attempt.exchange`.
@@ -112,7 +121,7 @@ class Faults:
         key: object = turn if turn is not None else id(exchange)
         number = self._attempts.get(key, 0)
         if self._injected:
-            self._bind(exchange, turn, number)
+            self._bind(exchange, turn)
         attempt = Attempt(slot, turn, number, request, exchange, exchange, credentials=self._digest(raw), again=again)
         self.run.attempts.append(attempt)
         part = self._parts.get(key)
@@ -129,11 +138,11 @@ class Faults:
         self._attempts[key] = number + 1
         return attempt
 
-    def _bind(self, exchange: Exchange, turn: int | None, number: int) -> None:
+    def _bind(self, exchange: Exchange, turn: int | None) -> None:
         """The faults that wait for the next request have met it."""
         waiting, self._injected = self._injected, []
         plan = Plan(tuple([spec for each in waiting for spec in each.specs]))
-        self._take(expansion.aimed(plan, turn, exchange), exchange, number)
+        self._take(expansion.aimed(plan, turn, exchange), exchange)
 
     def diverge(self, request: Request, raw: Request, nearest: Exchange | None, slot: int) -> Attempt:
         """A request that nothing answers, after a fault."""

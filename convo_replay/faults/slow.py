@@ -23,6 +23,7 @@ class Slow(Fault):
     source: ClassVar[str] = "row 29"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.seconds < float("inf"):
             raise ValueError(f"slow: seconds is {self.seconds:g}, expected more than 0")
 

@@ -95,10 +95,12 @@ class Plan:
 
     Attributes:
         placed: whether turns are numbers among all recorded ones, as expansion gives them.
+        drawn: whether hypothesis drew it: a fault that another one's exception kept from coming is no mistake then.
     """
 
     specs: tuple[Spec, ...]
     placed: bool = field(default=False, compare=False, repr=False)
+    drawn: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return "+".join(map(str, self.specs))

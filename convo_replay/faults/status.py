@@ -65,6 +65,7 @@ class Status(Fault):
     source: ClassVar[str] = "row 10, §4.1, §4.3"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 300 <= self.code <= 999:
             raise ValueError(f"status: code is {self.code}, expected 300 to 999 (a 204 is no_content)")
         for setting in ("retry_after", "retry_after_ms"):  # `retry_after=2` is what the spec `429:retry_after=2` says

@@ -258,7 +258,8 @@ class PytestSession:
             run.broken = judged.failure(item, verdict, conversation, self._fault_of(item))
             return ended
         if when == "call":
-            return None
+            # What is known to fail has failed with the fault's exception.
+            return raised if item.get_closest_marker("xfail") else None
         what = f"{verdict.outcome} in a fixture's set-up: {type(ended).__name__}"
         return pytest.skip.Exception(what, _use_item_location=True)
 

@@ -31,12 +31,14 @@ def ended_with(item: pytest.Item, raised: BaseException | None) -> BaseException
 
 
 def verdict_of(item: pytest.Item, conversation: Conversation, raised: BaseException | None) -> Verdict | None:
-    """The verdict at the end of a phase; `None` without faults, and where the test was skipped from inside.
+    """The verdict at the end of a phase; `None` without faults, and where the test was skipped from inside, or failed
+    before it asked anything.
 
     What unittest keeps of a test that is judged is taken from it.
     """
     ended = ended_with(item, raised)
-    if isinstance(ended, _THE_TESTS_OWN):
+    asked = conversation.run is not None and conversation.run.attempts
+    if isinstance(ended, _THE_TESTS_OWN) or (ended is not None and not asked and conversation.failure is None):
         return None
     verdict = conversation.judge(ended)
     kept = getattr(item, "_excinfo", None)

@@ -229,7 +229,8 @@ def notes(runs: Iterable[Told]) -> Iterator[str]:
     missing = [run["test"] for run in told if run["outcome"] == "unrecorded"]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        yield f"record first: {missing[0]}{more}: without a recording there is nothing to break"
+        why = "without a recording there is nothing to break, nor in a test that asks no model itself"
+        yield f"record first: {missing[0]}{more}: {why}"
 
 
 def unfit_lines(unfit: Unfit) -> Iterator[str]:

@@ -18,7 +18,7 @@ from convo_replay.verdict.case import Case, history_of, is_branch, messages
 from convo_replay.verdict.evidence import Attempt
 
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
-_THINKING = frozenset({"thinking", "redacted_thinking"})
+THINKING = frozenset({"thinking", "redacted_thinking"})
 _ENOUGH = 12
 """Characters of a text's beginning that are enough to know it by."""
 _FAILED = ("error", "invalid", "failed", "could not", '{"error"', '{"is_error"')
@@ -83,7 +83,7 @@ def without_thinking(message: Any) -> str:
     kept = {key: part for key, part in value.items() if key not in _REASONING}
     content = kept.get("content")
     if isinstance(content, list):
-        content = [part for part in content if wire.mapping(part).get("type") not in _THINKING]
+        content = [part for part in content if wire.mapping(part).get("type") not in THINKING]
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
     return written({**kept, "content": content or None})
@@ -91,7 +91,7 @@ def without_thinking(message: Any) -> str:
 
 def thoughts(message: Any) -> list[str]:
     """The thinking in a message, one text per block."""
-    return [written(block) for block in blocks(message) if block.get("type") in _THINKING]
+    return [written(block) for block in blocks(message) if block.get("type") in THINKING]
 
 
 def text_in(message: Any) -> str:

@@ -96,11 +96,16 @@ def outcome_of(case: Case, raised: BaseException | None) -> Outcome:
         return "diverged"
     if run.hung or run.stopped:
         return "crashed"
+    all_fired = len(run.fired) >= len(run.plan.specs)
+    if raised is not None and not is_fault(raised, run):
+        return "crashed"
+    if raised is None and case.unanswered and case.expected != "handled":
+        return "silent"
+    if not all_fired and not (run.plan.drawn and raised is not None):
+        return "not-fired"
     if raised is not None:
-        return "raised" if is_fault(raised, run) else "crashed"
-    if case.unanswered:
-        return "handled" if case.expected == "handled" else "silent"
-    return "recovered" if len(run.fired) >= len(run.plan.specs) else "not-fired"
+        return "raised"
+    return "handled" if case.unanswered else "recovered"
 
 
 def _found(case: Case) -> list[Judgement]:

@@ -72,7 +72,9 @@ def reason(case: Case, raised: BaseException | None) -> str:
     run = case.run
     if case.outcome == "not-fired":
         missing = [str(spec) for at, spec in enumerate(run.plan.specs) if at not in run.fired]
-        return f"{', '.join(missing) or 'the fault'} never applied: the test did not come to the attempt that it names"
+        ended = f"; it ended with {described(raised)}" if raised is not None else ""
+        never = f"{', '.join(missing) or 'the fault'} never applied"
+        return f"{never}: the test did not come to the attempt that it names{ended}"
     if case.outcome in ("silent", "handled"):
         return f"{said}: {'; '.join(_unanswered(question) for question in case.unanswered)}"
     if case.outcome == "diverged":
@@ -122,6 +124,10 @@ def got(case: Case, attempt: Attempt) -> str:
         how = played.end.kind + (f" ({played.end.phase})" if played.end.phase else "")
         return f"no connection: {how}" if how in ("refused", "dns", "tls") else f"no answer: {how}"
     parts = [str(played.status)]
+    recorded = attempt.recorded
+    if attempt.faults and recorded is not None and 200 <= (played.status or 0) < 300:
+        mine, theirs = played.content_type, recorded.content_type
+        parts += [f"as {mine or 'no content-type'}"] if mine != theirs else []
     delivered = case.delivered(attempt)
     broken = delivered.broken
     if broken and played.status is not None and played.status < 300:

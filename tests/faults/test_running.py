@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,33 @@ def test_identical_requests_are_told_apart_by_the_recording(kept: Kept) -> None:
     assert run.verdict.outcome == "recovered"
 
 
+def test_a_fault_that_another_one_kept_from_coming(kept: Kept) -> None:
+    with use_cassette(kept(answered("a"))) as convo:
+        [plan] = faults.parse("cut:reset@b10+429")
+        with pytest.raises(httpx2.ReadError) as ended, convo.replay(faults=plan) as run:
+            ask("a")
+        assert run.verdict.outcome == "not-fired"
+        assert ended.value.__notes__[0].startswith("not-fired: 429@t0 never applied")
+        with convo.replay(faults=replace(plan, drawn=True)) as run:  # hypothesis cannot know what a client survives
+            ask("a")
+        assert run.verdict.outcome == "raised"
+
+
+# how a fault is made, what is said
+OBJECTS: dict[str, tuple[Callable[[], object], str]] = {
+    "no such word": (lambda: faults.Cut("foo"), "cut: how is 'foo', expected one of reset, eof"),
+    "a text for a number": (lambda: faults.Status("429"), "status: code is '429', expected a whole number"),
+    "a number for a text": (lambda: faults.Error(5), "error: type is 5, expected a text"),
+    "a number for a bool": (lambda: faults.Status(429, should_retry=1), "should_retry is 1, expected true or false"),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), OBJECTS.values(), ids=OBJECTS)
+def test_objects_are_checked_as_specs_are(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        make()
+
+
 def test_replay_rewinds(kept: Kept) -> None:
     with use_cassette(kept(answered("a"), answered("b")), unplayed="error") as convo:
         for spec in (None, "429", "noop", None):
@@ -179,6 +207,9 @@ def test_inject(kept: Kept) -> None:
         convo.inject("500")
         assert [ask("a", COUNT), ask("a", COUNT)] == [500, "7"]
         assert ask("a") == 503
+        for spec in ("429@t1", "529@t1"):
+            convo.inject(spec)
+        assert [ask("b") for _ in range(3)] == [429, 529, "b"]
         convo.expect("handled")
         assert convo.verdict is not None
         assert convo.verdict.outcome == "handled"

@@ -689,6 +689,28 @@ def _() -> Verdict:
     return lost(ASKED, assistant(half, *CALLING[1:]), user([result()]), recorded=LOOP, tools=[TOOL])
 
 
+@case("thinking that the fault itself has spoiled", "diverged", "warn malformed-event-ignored")
+def _() -> Verdict:
+    scene = Scene(*LOOP, plan="drop@2")
+    scene.play(0, "drop@2")
+    half = {**CALLING[0], "thinking": CALLING[0]["thinking"][len(CALLING[0]["thinking"]) // 2 :]}
+    scene.diverge(ask([ASKED, assistant(half, *CALLING[1:]), user([result()])], tools=[TOOL]))
+    return scene.judge(BaseException())
+
+
+@case(
+    "thinking that the client has dropped, of an answer that the fault has spoiled",
+    "diverged",
+    "error thinking-lost-on-retry",
+    "warn malformed-event-ignored",
+)
+def _() -> Verdict:
+    scene = Scene(*LOOP, plan="drop@2")
+    scene.play(0, "drop@2")
+    scene.diverge(ask([ASKED, assistant(*CALLING[1:]), user([result()])], tools=[TOOL]))
+    return scene.judge(BaseException())
+
+
 @case("reasoning_content, chat", "diverged", "error thinking-lost-on-retry")
 def _() -> Verdict:
     with_ = {**CHAT_CALLED, "reasoning_content": "They ask for the weather."}

@@ -32,5 +32,12 @@ def check(case: Case) -> Iterator[Judgement]:
                 question.turn,
                 question.last.number,
                 "the request failed, and the test passed",
-                [f"it got {got(case, question.last)}", f"{len(question.tries)} attempts were made"],
+                [
+                    f"it got {got(case, question.last)}",
+                    _tried(len(question.tries)),
+                ],
             )
+
+
+def _tried(count: int) -> str:
+    return "it asked once" if count == 1 else f"it asked {count} times"

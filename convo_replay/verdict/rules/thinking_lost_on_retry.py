@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from convo_replay.exchange import Request
 from convo_replay.providers import wire
@@ -61,9 +62,19 @@ def _lost(case: Case, request: Attempt) -> tuple[int, int] | None:
             continue
         for at, (mine, message) in enumerate(zip(sent, theirs, strict=True)):
             missing = Counter(histories.thoughts(message)) - Counter(histories.thoughts(mine))
-            if missing:
+            if missing and not _as_it_came(case, at, mine):
                 return at, missing.total()
     return None
+
+
+def _as_it_came(case: Case, at: int, message: Any) -> bool:
+    """Whether it was the fault that spoiled the thinking: the client has as many blocks as it was given."""
+    given = [
+        sum(block.get("type") in histories.THINKING for block in case.delivered(attempt).reply.content)
+        for attempt in case.run.attempts
+        if attempt.faults and attempt.exchange is not None and len(messages(attempt)) == at
+    ]
+    return bool(given) and len(histories.thoughts(message)) >= given[-1]
 
 
 def _model(request: Request) -> str:
