@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from benchmarks import traffic, validated
-from benchmarks.scenarios.processes import Memory, StartUp, Tests
+from benchmarks.scenarios.processes import FaultRuns, Memory, StartUp, Tests
 from benchmarks.scenarios.recording import FirstEvent, Recording
 from benchmarks.scenarios.replaying import LATER, NEVER, Replaying
 from benchmarks.scenarios.validating import Validating
 
-__all__ = ["SCENARIOS", "FirstEvent", "Memory", "Recording", "Replaying", "Scenario", "StartUp", "Tests", "Validating"]
+__all__ = [
+    "SCENARIOS",
+    "FaultRuns",
+    "FirstEvent",
+    "Memory",
+    "Recording",
+    "Replaying",
+    "Scenario",
+    "StartUp",
+    "Tests",
+    "Validating",
+]
 
-Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | Memory | Validating
+Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | FaultRuns | Memory | Validating
 
 SCENARIOS: dict[str, Scenario] = {
     "start-up": StartUp("pytest of one trivial test, with the plugin over without", goal=3),
@@ -19,6 +30,7 @@ SCENARIOS: dict[str, Scenario] = {
         {"vcrpy": 1, "cassetter": 1},
     ),
     "tests": Tests("200 tests of one cassette and one client each, one run of pytest, with imports", 200, goal=1.2),
+    "fault-runs": FaultRuns("600 cuts of one stream of 300 events, a test each, one run of pytest, with imports", 300),
     "streams": Replaying(
         "100 streams of 300 events in one cassette, through messages.stream", lambda: traffic.streams(100, 300), 1.1,
         {"vcrpy": 3, "cassetter": 3},

@@ -135,6 +135,64 @@ class Tests:
         (folder / "test_small.py").write_text(TESTS.format(number=self.number, mark=mark, http_client=http_client))
 
 
+FAULTS = """\
+import anthropic
+import httpx2
+import pytest
+from benchmarks import traffic
+
+ASK = traffic.streams(1, {events}).asked[0][0]
+RUNS = range({floor})
+
+{mark}
+def test_cut({convo}):
+    with traffic.client(http_client={http_client}) as client:
+        try:
+            ASK.put(client)
+        except (anthropic.APIError, httpx2.TransportError, AssertionError, RuntimeError):
+            pass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRuns:
+    """A run of pytest that cuts one stream between all its events, in two ways; in it each cut is a test."""
+
+    text: str
+    events: int
+    goal: float | None = None
+
+    def measure(self, bench: Bench, scenario: str) -> None:
+        """Prints the multiples of as many tests that read the whole stream from ready bytes."""
+        floor = bench.new_folder()
+        each = '@pytest.mark.parametrize("convo", RUNS)'
+        self._write(floor, each, "traffic.ready([ASK], whole=True)", 2 * self.events + 1)
+        works: Works = {
+            FLOOR: (bench.rounds, _pytests(floor)),
+            OURS.name: (bench.rounds, _pytests(self._written(bench), OURS.plugin)),
+        }
+        bench.compare(scenario, works, self.goal)
+
+    def profile(self, bench: Bench) -> pstats.Stats:
+        """A whole run of pytest with our plugin."""
+        return _profiled(self._written(bench))
+
+    def _written(self, bench: Bench) -> Path:
+        folder, recorded = bench.new_folder(), bench.new_folder()
+        mark = '@pytest.mark.convo(faults="cut:eof@* cut:reset@*", expect="handled")'
+        self._write(folder, mark, "None", 0)
+        OURS.prepare(recorded, traffic.streams(1, self.events))
+        cassettes = folder / "cassettes" / "test_faults"
+        cassettes.mkdir(parents=True)
+        (recorded / "0.yaml").rename(cassettes / "test_cut.yaml")
+        return folder
+
+    def _write(self, folder: Path, mark: str, http_client: str, floor: int) -> None:
+        folder.mkdir(parents=True)
+        text = FAULTS.format(events=self.events, mark=mark, http_client=http_client, floor=floor, convo="convo")
+        (folder / "test_faults.py").write_text(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """The most that a process holds which replays one conversation; the recorder's own modules are part of it."""
