@@ -40,6 +40,8 @@ class Breakable:
         self._plan, self._expected = plan, expect
         self._breaking: Breaking | None = None
         self._pauses = Pauses()
+        self._replayed: Conversation | None = None
+        """What plays this one's recording just now."""
 
     def load(self) -> None:
         """See `Conversation`."""
@@ -143,6 +145,8 @@ class Breakable:
         self._expected = outcome
         if self._breaking is not None:
             self._breaking.expect(outcome)
+        if self._replayed is not None and self._replayed is not self:
+            self._replayed.expect(outcome)
 
     @contextlib.contextmanager
     def replay(self, faults: Any = None, *, expect: Expected = "") -> Iterator[Conversation]:
@@ -154,7 +158,7 @@ class Breakable:
 
         Args:
             faults: a spec for one run, or an object of `convo_replay.faults`.
-            expect: see `expect`.
+            expect: see `expect`; by default what was declared for the test.
 
         Raises:
             ValueError: it is no spec, stands for several runs, or fits nothing that was recorded.
@@ -164,8 +168,12 @@ class Breakable:
         from convo_replay.replaying import replay
 
         assert isinstance(self, Conversation)
-        with replay(self, faults, expect) as again:
-            yield again
+        before = self._replayed
+        with replay(self, faults, expect or self._expected) as self._replayed:
+            try:
+                yield self._replayed
+            finally:
+                self._replayed = before
 
     def ended(self, attempt: Attempt | None, state: Ended, error: BaseException | None = None) -> None:
         """What became of an answer, told by whoever played it: read whole, raised instead, left before its end."""

@@ -8,12 +8,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
+import forking
 
 ROOT = Path(__file__).resolve().parent.parent
 HOWS = ("test", "fails", "script", "file", "skip")
@@ -80,14 +80,13 @@ def run(example: Example, directory: Path) -> subprocess.CompletedProcess[str]:
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, **nowhere, "NO_PROXY": "127.0.0.1,localhost", "PYTHONPATH": path}
-    command = [sys.executable, example.name]
+    command = [example.name]
     if example.how in ("test", "fails"):
-        installed = any(point.name == "convo_replay" for point in entry_points(group="pytest11"))
-        plugins = ["-p", "no:randomly", *([] if installed else ["-p", "convo_replay.plugin"])]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, example.name]
-    return subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        plugins = ("convo_replay.plugin", "syrupy")
+        command = ["-m", "pytest", "-q", *(part for name in ("no:cacheprovider", *plugins) for part in ("-p", name))]
+        command.append(example.name)
+    return forking.run(command, cwd=directory, env=environment, timeout=120, also=("anthropic", "openai"))
 
 
 @pytest.mark.parametrize("example", _all(), ids=lambda example: example.id)

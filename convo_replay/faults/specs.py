@@ -108,6 +108,10 @@ class Plan:
     def __repr__(self) -> str:
         return f"<Plan {self}>"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """hypothesis would show how it drew the plan."""
+        printer.text(repr(self))
+
 
 Given = str | Fault | Spec | Plan
 """What stands for faults, alone or in a list."""

@@ -226,6 +226,18 @@ def test_what_is_recorded_is_played_and_broken_in_mode_once_too(kept: Kept) -> N
         assert [ask("a"), ask("a")] == [429, "a"]
 
 
+def test_what_the_test_declares_holds_for_what_it_replays(kept: Kept) -> None:
+    with use_cassette(kept(answered("a"))) as convo:
+        with convo.replay(faults="429") as run:
+            assert ask("a") == 429
+            convo.expect("handled")
+        with convo.replay(faults="529") as again:
+            assert ask("a") == 529
+        assert [run.verdict.outcome, again.verdict.outcome] == ["handled", "handled"]
+        with pytest.raises(ConvoFailure), convo.replay(faults="529", expect="recovered"):
+            ask("a")
+
+
 def test_while_recording_nothing_is_broken(tmp_path: Path) -> None:
     with use_cassette(tmp_path / "new.yaml", record="once") as convo:
         convo.inject("429")
@@ -234,6 +246,7 @@ def test_while_recording_nothing_is_broken(tmp_path: Path) -> None:
             convo.inject("no-such-fault")
         with convo.replay(faults="429") as run:
             assert run is convo  # nothing is recorded yet: it is now
+            run.expect("handled")
 
 
 def test_a_request_that_breaks_a_rule_is_evidence(kept: Kept) -> None:

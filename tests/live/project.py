@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
+
+import forking
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout."""
@@ -51,9 +51,9 @@ class Project:
         report = self.directory / "report.xml"
         report.unlink(missing_ok=True)
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *named, *arguments],
-            cwd=self.directory, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        done = forking.run(
+            ["-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *named, *arguments],
+            cwd=self.directory, timeout=120,
             env={**os.environ, "PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                  "PYTHONPYCACHEPREFIX": str(self.compiled), "PYTHONDONTWRITEBYTECODE": "", **environment},
         )  # fmt: skip
@@ -63,4 +63,4 @@ class Project:
                 said = tests.setdefault(case.get("name", ""), [])
                 said += [(child.tag, (child.get("message") or "") + "\n" + (child.text or "")) for child in case
                          if child.tag in ("failure", "error", "skipped")]  # fmt: skip
-        return Outcome(done.returncode, done.stdout, tests)
+        return Outcome(done.returncode, done.stdout + done.stderr, tests)

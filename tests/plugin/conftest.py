@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 import convo_replay
+import forking
 from upstream import Upstream
 
 AGENT = """
@@ -54,7 +57,10 @@ class Project:
         self.write("pytest.ini", "\n".join([*head, *lines]) + "\n")
 
     def run(self, *args: str, plugins: tuple[str, ...] = ()) -> pytest.RunResult:
-        """Runs pytest with ours and the named plugins alone; each one that is installed costs start-up time."""
+        """Runs pytest with ours and the named plugins alone; each one that is installed costs start-up time.
+
+        It is a process of its own, forked where that can be.
+        """
         if "-n2" in args:
             plugins = (*plugins, "xdist")
         load = [part for name in ("convo_replay.plugin", *plugins) for part in ("-p", name)]
@@ -70,6 +76,22 @@ class Project:
         return texts
 
 
+def forked(arguments: Sequence[str], *, stdout: IO[str], stderr: IO[str], **_stdin: Any) -> Any:
+    """`pytester.popen`, by a fork."""
+    assert list(arguments[:2]) == [sys.executable, "-mpytest"]
+    path = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
+    return forking.popen(
+        ["-m", "pytest", *arguments[2:]], cwd=Path.cwd(), env=environment, stdout=stdout, stderr=stderr
+    )
+
+
+@pytest.fixture
+def from_scratch() -> bool:
+    """Whether the project's pytests start with nothing imported: overridden where that is what is tested."""
+    return False
+
+
 @pytest.fixture(scope="session")
 def scripted_upstream() -> Iterator[Upstream]:
     upstream = Upstream()
@@ -83,7 +105,10 @@ def project(
     scripted_upstream: Upstream,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
+    from_scratch: bool,
 ) -> Iterator[Project]:
+    if not from_scratch:
+        monkeypatch.setattr(pytester, "popen", forked)
     for name in ("CI", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("UPSTREAM", scripted_upstream.url().rpartition("/")[0])

@@ -12,6 +12,11 @@ pytest_plugins = ["pytester"]
 PLAIN = "def test_one(): pass"
 
 
+@pytest.fixture
+def from_scratch():
+    return True
+
+
 def test_start_up_imports_pytest_and_the_standard_library_alone(project):
     project.write("test_it.py", PLAIN)
     project.write(

@@ -722,6 +722,18 @@ def _() -> Verdict:
     return scene.judge(BaseException())
 
 
+@case(
+    "deltas of a tool's input in another order, which the client puts right",
+    "silent",
+    "error malformed-event-ignored",
+)
+def _() -> Verdict:
+    scene = Scene(*LOOP, plan="reorder@12")
+    scene.play(0, "reorder@12")
+    scene.play(1, after=0.01)
+    return scene.judge()
+
+
 @case("another model gets no thinking of this one", "diverged")
 def _() -> Verdict:
     return lost(ASKED, assistant(*CALLING[1:]), user([result()]), recorded=LOOP, tools=[TOOL], model="claude-haiku-5-5")

@@ -53,7 +53,7 @@ def _ran(case: Case, question: Question, attempt: Attempt) -> Judgement | None:
             if _brought(case, question, whole, attempt, request):
                 break
             result = next((one for one in histories.results(request) if one.id == use.id and one.at >= known), None)
-            if result is not None and not result.failed:
+            if result is not None and not result.failed and not _had_it_whole(request, result, whole):
                 return RULE.found(
                     question.turn,
                     attempt.number,
@@ -68,6 +68,15 @@ def _ran(case: Case, question: Question, attempt: Attempt) -> Judgement | None:
 
 def _is_whole(use: ToolUse, whole: ToolUse) -> bool:
     return bool(use.input == whole.input) and wire.parse(use.raw_input or "{}") is not None
+
+
+def _had_it_whole(request: Attempt, result: histories.Result, whole: ToolUse) -> bool:
+    """Whether the client put the input together all the same: it sends it back as it was recorded."""
+    sent = messages(request)[result.asked] if result.asked >= 0 else None
+    return any(
+        block.get("type") == "tool_use" and block.get("id") == result.id and block.get("input") == whole.input
+        for block in histories.blocks(sent)
+    )
 
 
 def _brought(case: Case, question: Question, whole: ToolUse, partial: Attempt, request: Attempt) -> bool:
