@@ -82,8 +82,12 @@ class Breakable:
 
     def _verdict_first(self, text: str) -> str:
         assert self._breaking is not None
-        verdict = self._breaking.judge(None, final=False)
+        verdict = self._breaking.judge(None, final=False, redact=self._safe)
         return f"{verdict}\n{text}" if verdict is not None else text
+
+    def _safe(self, text: str) -> str:
+        """A text as anyone may see it."""
+        raise NotImplementedError
 
     @property
     def run(self) -> Run | None:
@@ -113,7 +117,7 @@ class Breakable:
             raised: what it ended with; `None`: it passed.
         """
         with self.lock:
-            return None if self._breaking is None else self._breaking.judge(raised, final=final)
+            return None if self._breaking is None else self._breaking.judge(raised, final=final, redact=self._safe)
 
     def inject(self, spec: Any) -> None:
         """Breaks the next request (`"429"`, `"cut:reset@5"`, a fault object), or the turns that the spec names.

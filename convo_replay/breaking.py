@@ -6,7 +6,7 @@ knows nothing but what is noted here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -144,8 +144,12 @@ class Breaking:
 
     # --- the end -----------------------------------------------------------------------------------
 
-    def judge(self, raised: BaseException | None, *, final: bool) -> Verdict | None:
-        """The verdict: so far, or the final one; `None` where nothing was to be broken."""
+    def judge(self, raised: BaseException | None, *, final: bool, redact: Callable[[str], str] = str) -> Verdict | None:
+        """The verdict: so far, or the final one; `None` where nothing was to be broken.
+
+        Args:
+            redact: what its texts go through: they quote exceptions of the application.
+        """
         from convo_replay.verdict.judging import judge
 
         if self.verdict is not None:
@@ -154,7 +158,7 @@ class Breaking:
             self._faults.settle()
         if not self.run.plan.specs:
             return None
-        made = judge(self.run, raised=raised, expected=self._expected, ignore=self._ignore)
+        made = judge(self.run, raised=raised, expected=self._expected, ignore=self._ignore).through(redact)
         if final:
             self.verdict = made
         return made

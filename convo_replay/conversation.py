@@ -635,6 +635,9 @@ class Conversation(Breakable):
             return (*steps[:-1], End("complete", end.at))
         return steps
 
+    def _safe(self, text: str) -> str:
+        return text if self._redactor is None or self.config.sanitize == "off" else self._redactor.text(text)
+
     # --- playing it again --------------------------------------------------------------------------
 
     def _held(self) -> Sequence[Exchange]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from convo_replay.verdict import telling
@@ -52,6 +52,20 @@ class Verdict:
     def good(self) -> bool:
         """Whether the run passes: an outcome that is allowed, and no finding that is an error."""
         return self.allowed and all(finding.level != "error" for finding in self.findings)
+
+    def through(self, change: Callable[[str], str]) -> Verdict:
+        """The same with each of its texts changed: a key in an exception of the application is not repeated."""
+        return replace(
+            self,
+            findings=tuple(
+                [
+                    replace(one, message=change(one.message), evidence=tuple(map(change, one.evidence)))
+                    for one in self.findings
+                ]
+            ),
+            notes=tuple(map(change, self.notes)),
+            reason=change(self.reason),
+        )
 
     def __str__(self) -> str:
         return telling.verdict(

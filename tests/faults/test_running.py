@@ -318,6 +318,26 @@ def test_waits_belong_to_the_attempt_before_them() -> None:
             assert run.verdict.findings == ()
 
 
+@pytest.mark.parametrize("spec", ["429", "cut:reset@b10"])
+def test_a_verdict_repeats_no_key(spec: str, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, other = "sk-ant-api03-" + "Qw7eRt9yUi3oPa5sDf-" * 5 + "AA", "Zk3QmT9pYv2LrXw8NcB4"
+    monkeypatch.setenv("MY_API_KEY", other)
+
+    def client() -> None:
+        try:
+            assert ask("a") == "a"
+        except (httpx2.HTTPError, AssertionError) as error:
+            raise RuntimeError(f"cannot reach with {key}, {other}") from error
+
+    with use_cassette(kept(answered("a"))) as convo:
+        with pytest.raises(RuntimeError) as ended, convo.replay(faults=spec, expect="recovered") as run:
+            client()
+        assert "RuntimeError: cannot reach with redacted-" in run.verdict.reason
+        for text in (str(run.verdict), repr(run.verdict), *ended.value.__notes__):
+            assert key not in text
+            assert other not in text
+
+
 @pytest.mark.parametrize("faulty", [True, False])
 def test_a_storm_is_stopped(faulty: bool, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaking, "MOST_ATTEMPTS", 50)
