@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from convo_replay.exchange import Exchange, Request
+from convo_replay.exchange import Exchange, Json, Request
 from convo_replay.faults import specs
 from convo_replay.faults.running import Faults
+from convo_replay.providers import find
+from convo_replay.verdict.case import history_of
 from convo_replay.verdict.evidence import Attempt, Expected, Run, Wait
 
 if TYPE_CHECKING:
@@ -93,6 +95,35 @@ class Breaking:
         """
         attempt = self._faults.meet(request, raw, exchange, slot, again=again)
         return self._began(attempt)
+
+    def as_recorded(self, request: Request, recorded: Request) -> Request | None:
+        """The request with the recorded turns of the model in place of those that a fault had changed.
+
+        A client that got a doubled delta, or a block of a type that it does not know, sends that back, and is right:
+        the run goes on. What it might have seen is told by the verdict. Of an answer that broke off the rest is not
+        known, and another call of a tool has no recorded result.
+
+        Returns:
+            `None` where it sends back none.
+        """
+        from convo_replay.verdict.completion import Delivered
+        from convo_replay.verdict.histories import calls, role, says_the_same
+
+        history, known = history_of(request), history_of(recorded)
+        mended = list(history)
+        for attempt in self.run.attempts:
+            at = len(history_of(attempt.request)) if attempt.faults and attempt.exchange is not None else len(history)
+            if at >= min(len(history), len(known)) or role(history[at]) != "assistant" or history[at] == known[at]:
+                continue
+            delivered = Delivered(attempt)
+            whole = delivered.how != "no" or (delivered.broken == "malformed" and delivered.reply.complete)
+            if whole and calls(history[at]) == calls(known[at]) and says_the_same(history[at], delivered.reply.content):
+                mended[at] = known[at]
+        if mended == history:
+            return None
+        provider = find(request)
+        assert provider is not None
+        return replace(request, body=Json({**request.json, provider.history: mended}))
 
     def diverge(self, request: Request, raw: Request, nearest: Exchange | None, slot: int) -> Attempt:
         """Nothing answers a request."""

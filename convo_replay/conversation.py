@@ -469,6 +469,8 @@ class Conversation(Breakable):
         slot = len(self._finished)
         self._pauses.asked(slot)
         validation = self._validating()
+        if isinstance(decision, Refuse) and breaking is not None and breaking.has_begun:
+            decision = self._as_delivered(breaking, decision, redacted, sent)
         if isinstance(decision, Refuse) and not (breaking is not None and breaking.has_begun):
             return self._refused(redacted, decision, slot, self._judged(sent, redacted))
         if isinstance(decision, Refuse):
@@ -494,7 +496,8 @@ class Conversation(Breakable):
                 elif broken:
                     host = _address(decision.exchange.request.url)[0] if accepted else ""
                     return self.fail(InvalidTurn, telling.invalid(self._scene(), judged, broken, accepted=host))
-                self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
+                if decision.attempt is None or not decision.attempt.faults:
+                    self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
             return decision
         if not self.budget.take():
@@ -525,6 +528,18 @@ class Conversation(Breakable):
             if id(decision.exchange) in self._foreign:
                 self._foreign |= {id(attempt.exchange)}
         return Play(attempt.exchange, decision.index, decision.again, attempt)
+
+    def _as_delivered(self, breaking: Breaking, refusal: Refuse, redacted: Request, raw: Request) -> Play | Refuse:
+        """What answers a request that sends back what a fault had changed, where nobody could have seen that."""
+        assert self._player is not None
+        if refusal.nearest is None:
+            return refusal
+        nearest = self.shown(refusal.nearest).request
+        mended = breaking.as_recorded(redacted, nearest)
+        if mended is None:
+            return refusal
+        decision = self._player.decide(mended, replace(raw, body=mended.body), again=True)
+        return decision if isinstance(decision, Play) else refusal
 
     def _diverged(self, redacted: Request, decision: Refuse, slot: int, judged: Request) -> ConvoFailure:
         """What is raised for a request that nothing answers, after a fault."""
@@ -716,6 +731,8 @@ class Conversation(Breakable):
 
     def warnings(self) -> list[Finding]:
         """What validation found that is no failure; to be told at the end of a run."""
+        if self._plan is not None:
+            return []  # the plain run has told them
         return [one for one in self.findings if one.severity == "warn"]
 
 

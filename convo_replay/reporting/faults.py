@@ -229,7 +229,7 @@ def notes(runs: Iterable[Told]) -> Iterator[str]:
     missing = [run["test"] for run in told if run["outcome"] == "unrecorded"]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        why = "without a recording there is nothing to break, nor in a test that asks no model itself"
+        why = "a fault run breaks what is recorded, and records nothing itself"
         yield f"record first: {missing[0]}{more}: {why}"
 
 

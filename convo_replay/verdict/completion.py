@@ -115,8 +115,17 @@ class Delivered:
         drops events without a name, and sees nothing in a document that should be a stream."""
         if all(rule in _HARMLESS for rule, _ in self._wrong):
             return False
+        if {rule for rule, _ in self._wrong} == {"stream-bom"} and self._says_nothing_first():
+            return False
         before_its_end = {"tool-input", *(rule for rule, _ in _errors(_until_its_end(self.exchange)))}
         return any(rule in before_its_end and rule not in _HARMLESS for rule, _ in self._wrong)
+
+    def _says_nothing_first(self) -> bool:
+        """Whether the first event, which the SDKs lose behind a byte order mark, holds nothing of a completion."""
+        rest = b"".join([event.raw for event in sse.split(self.exchange.body)[1:]])
+        without = _reply(replace(self.exchange, steps=(*self.exchange.steps[:1], Chunk(0.0, rest), self.exchange.end)))
+        chat = getattr(find(self.attempt.request), "format", "") == "openai_chat"
+        return chat and same_content(without.content, self.recorded.content)
 
     @cached_property
     def broken(self) -> Broken:

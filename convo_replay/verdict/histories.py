@@ -183,6 +183,11 @@ def says_the_same(sent: Any, content: Sequence[dict[str, Any]]) -> bool:
     return _words(blocks(sent)) == _words(content)
 
 
+def calls(message: Any) -> list[tuple[Any, ...]]:
+    """The tools that a message of the model calls, with their inputs."""
+    return _words(blocks(message))[1:]
+
+
 def _words(given: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
     text = "".join([wire.string(block.get("text")).strip() for block in given if block.get("type") == "text"])
     uses = [block for block in given if block.get("type") == "tool_use"]

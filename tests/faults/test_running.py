@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import convo_replay
-from convo_replay import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, breaking, faults
+import fault_scenes
+from convo_replay import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, breaking, faults, sse
 from convo_replay.cassette import Cassette, update
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 from convo_replay.verdict.evidence import Wait
@@ -266,6 +267,50 @@ def test_a_request_that_breaks_a_rule_is_evidence(kept: Kept) -> None:
         assert "tool-result-unexpected" in str(told.value)
         with pytest.raises(InvalidTurn), convo.replay(faults="429"):  # before any fault it is what it always was
             ask("a", messages=messages)
+
+
+# faults, what the client sends back of the answer that it got, the outcome
+DAMAGED: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "a doubled delta, which nobody can see": ("duplicate@2", str, "recovered"),
+    "a lost delta": ("drop@2", str, "recovered"),
+    "a lost delta that showed": ("empty_data@2", str, "handled"),
+    "another text than came": ("duplicate@2", str.upper, "diverged"),
+    "an answer that broke off": ("cut:eof@3", str, "diverged"),
+}
+
+
+@pytest.mark.parametrize(("spec", "kept_of_it", "outcome"), DAMAGED.values(), ids=DAMAGED)
+def test_an_answer_is_sent_back_as_it_came(
+    spec: str, kept_of_it: Callable[[str], str], outcome: str, kept: Kept
+) -> None:
+    said = [fault_scenes.text("It is 18 degrees in Paris."), fault_scenes.text("Take a hat.")]
+    asked = [fault_scenes.user("How is Paris?"), fault_scenes.user("And what do I wear?")]
+    first = fault_scenes.ask(asked[:1])
+    second = fault_scenes.ask([asked[0], {"role": "assistant", "content": said[0]["text"]}, asked[1]])
+    third = fault_scenes.ask([*second.json["messages"], {"role": "assistant", "content": said[1]["text"]}, asked[0]])
+    cassette = kept(
+        *(fault_scenes.answered(request, said[at % 2]) for at, request in enumerate((first, second, third)))
+    )
+
+    def client() -> None:
+        messages: list[Any] = []
+        for question in (*asked, asked[0]):
+            messages.append(question)
+            headers = {"anthropic-version": "2026-10-21"}
+            sent = httpx2.post(URL, json={**first.json, "messages": messages}, headers=headers)
+            deltas = [json.loads(data or "{}") for _, data in sse.received(sent.content)]
+            got = "".join([delta["delta"].get("text", "") for delta in deltas if "delta" in delta])
+            messages.append({"role": "assistant", "content": kept_of_it(got)})
+
+    with use_cassette(cassette) as convo:
+        if outcome == "diverged":
+            with pytest.raises(ConvoFailure), convo.replay(faults=spec) as run:
+                client()
+        else:
+            with convo.replay(faults=spec, expect="handled") as run:
+                client()
+        assert run.verdict.outcome == outcome
+        assert (len(run.turns) == 3) == (outcome != "diverged")
 
 
 def test_a_token_that_was_fetched_anew_is_another_credential(kept: Kept) -> None:

@@ -134,8 +134,7 @@ def test_warnings_are_told_a_few_of_each_rule():
     assert list(faults.notes(runs)) == [
         *(f"verdict warns: gave-up: test_a.py::test_{n}[429]: of gave-up" for n in range(3)),
         "verdict warns: gave-up: 3 more",
-        "record first: test_a.py::test_c: without a recording there is nothing to break, nor in a test that asks no model "
-        "itself",
+        "record first: test_a.py::test_c: a fault run breaks what is recorded, and records nothing itself",
     ]
 
 

@@ -734,6 +734,22 @@ def _() -> Verdict:
     return scene.judge()
 
 
+@case("a byte order mark that costs nothing, chat", "recovered")
+def _() -> Verdict:
+    scene = Scene(*CHAT_LOOP, plan="bom")
+    scene.play(0, "bom")
+    scene.play(1, after=0.01)
+    return scene.judge()
+
+
+@case("a byte order mark that costs the start of a message", "silent", "error malformed-event-ignored")
+def _() -> Verdict:
+    scene = Scene(*LOOP, plan="bom")
+    scene.play(0, "bom")
+    scene.play(1, after=0.01)
+    return scene.judge()
+
+
 @case("another model gets no thinking of this one", "diverged")
 def _() -> Verdict:
     return lost(ASKED, assistant(*CALLING[1:]), user([result()]), recorded=LOOP, tools=[TOOL], model="claude-haiku-5-5")
