@@ -63,6 +63,11 @@ class Breakable:
         raise NotImplementedError
 
     @property
+    def is_fault_run(self) -> bool:
+        """Whether this is a run under faults, whose client is judged."""
+        return self._plan is not None
+
+    @property
     def _replays(self) -> bool:
         """Whether waits of retry code are skipped and nothing of TLS is needed at once."""
         player = self._player
@@ -165,7 +170,8 @@ class Breakable:
             expect: see `expect`; by default what was declared for the test.
 
         Raises:
-            ValueError: it is no spec, stands for several runs, or fits nothing that was recorded.
+            ValueError: it is no spec, or stands for several runs.
+            CassetteError: it fits nothing that was recorded; says what would.
             ConvoFailure: the verdict, or a request that nothing answers.
         """
         from convo_replay.conversation import Conversation

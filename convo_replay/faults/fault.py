@@ -121,17 +121,17 @@ class Fault:
         *,
         turn: int | Literal["*"] | None = None,
         model: str = "",
-        times: int | None = 1,
+        times: int | Literal["*"] | None = 1,
     ) -> Spec:
         """The fault at a place, as a spec: `Cut("reset").at(5)` is `cut:reset@5`.
 
         Args:
             position: an event (`5`), a byte (`"b120"`), all of them (`"*"`, `"b*"`).
-            times: attempts that it hits, from the first on; `None` for all of them.
+            times: attempts that it hits, from the first on; `"*"` or `None` for all of them.
         """
         from convo_replay.faults.specs import Spec, Where
 
-        return Spec(self, Where.of(position, turn), model, times)
+        return Spec(self, Where.of(position, turn), model, None if times == "*" else times)
 
     def __str__(self) -> str:
         from convo_replay.faults.specs import written

@@ -59,7 +59,7 @@ class Status(Fault):
     summary = "the answer is an error, with the provider's body and headers"
     whole = True
     outcomes: ClassVar = {
-        **outcomes.every("SDK.APIStatusError; 5xx: SDK.InternalServerError, after 3 requests"),
+        **outcomes.every("SDK.APIStatusError; 5xx: SDK.InternalServerError or a subclass, after 3 requests"),
         **outcomes.by_word(**{status: _said(status) for status in _CLASSES}),
     }
     source: ClassVar[str] = "row 10, §4.1, §4.3"

@@ -136,8 +136,10 @@ class Delivery:
         """The client got an exception in place of the rest, or has left with one of its own."""
         if isinstance(error, (Exception, ConvoFailure)):
             self._conversation.ended(self._attempt, "raised", error)
-        else:
+        elif isinstance(error, GeneratorExit) or self._attempt.delivered == self._size:
             self.left()
+        else:  # cancelled while it waited for more: a deadline, not a choice
+            self._conversation.ended(self._attempt, "left", error)
 
     def left(self) -> None:
         """The client reads no further. Where there is nothing more to read, it has read it all."""

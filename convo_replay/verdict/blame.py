@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dis
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -24,8 +25,29 @@ _TRANSPARENT: Final = frozenset({"convo_replay", "vcr", "pydantic", "pydantic_co
 """What stands between one of these and the error it raises."""
 _OF_HTTP: Final = frozenset({"http", "urllib"})
 """Modules of the standard library whose exceptions are about HTTP alone."""
+_RUNNERS: Final = frozenset({"_pytest", "pytest", "hypothesis", "syrupy", "pluggy"})
+_RAISE: Final = dis.opmap["RAISE_VARARGS"]
 EXTENSION: Final = "convo_replay_fault"
 """Under which a response says which faulted attempt it is of."""
+
+
+def is_deliberate(error: BaseException) -> bool:
+    """Whether somebody raised the exception with a `raise`: a client that says that an answer is not whole.
+
+    An operation that failed on half an answer (an attribute of None, a missing key) and an assertion are none.
+    """
+    if isinstance(error, AssertionError | ConvoFailure) or not isinstance(error, Exception):
+        return False
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None or traceback.tb_lasti < 0:
+        return False
+    frame = traceback.tb_frame
+    package = str(frame.f_globals.get("__name__") or "").partition(".")[0]
+    if package in sys.stdlib_module_names or package in _RUNNERS:
+        return False
+    return frame.f_code.co_code[traceback.tb_lasti] == _RAISE
 
 
 def is_fault(error: BaseException, run: Run) -> bool:

@@ -182,6 +182,8 @@ class Delivered:
         attempt, played, recorded = self.attempt, self.attempt.exchange, self.attempt.recorded
         if attempt.state != "left" or played is None or recorded is None or not self.streamed:
             return False
+        if attempt.raised is not None:
+            return False
         waiting = self.took_all and _end(played) == "timeout"
         return attempt.delivered > 0 and not waiting and recorded.body.startswith(self.exchange.body)
 

@@ -60,7 +60,7 @@ class Attempt:
     state: Literal["open", "read", "raised", "left", "diverged"] = "open"
     """See `Ended`."""
     raised: BaseException | None = None
-    """What the transport raised in place of (the rest of) the answer."""
+    """What the transport raised in place of (the rest of) the answer; of one that was left, its cancellation."""
     waits: list[Wait] = field(default_factory=list)
     """Asked for after it, before the next request of the same thread or task."""
     again: bool = False

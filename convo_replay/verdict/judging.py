@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from convo_replay.verdict import telling
-from convo_replay.verdict.blame import is_fault
+from convo_replay.verdict.blame import is_deliberate, is_fault
 from convo_replay.verdict.case import Case
 from convo_replay.verdict.evidence import Expected, Outcome, Run
 from convo_replay.verdict.judgement import Judgement
@@ -111,7 +111,7 @@ def outcome_of(case: Case, raised: BaseException | None) -> Outcome:
     if run.hung or run.stopped:
         return "crashed"
     all_fired = len(run.fired) >= len(run.plan.specs)
-    if raised is not None and not is_fault(raised, run):
+    if raised is not None and not is_fault(raised, run) and not (case.unanswered and is_deliberate(raised)):
         return "crashed"
     if raised is None and case.unanswered and case.expected != "handled":
         return "silent"

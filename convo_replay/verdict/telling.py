@@ -16,7 +16,7 @@ _ATTEMPTS = 30
 
 MEANING: Final[Mapping[Outcome, str]] = {
     "recovered": "the test passed, and every turn that a fault hit was completed",
-    "raised": "the test failed with the exception that the fault produced",
+    "raised": "the test failed with the exception that the fault produced, or that the client raised over it",
     "crashed": "the test failed with another exception than the fault's",
     "diverged": "the client sent a request that nothing recorded answers",
     "silent": "the test passed, but a turn that a fault hit was never completed",
@@ -119,7 +119,7 @@ def got(case: Case, attempt: Attempt) -> str:
     """What the client had of an attempt: `429`, `200, 5 of 12 events, then a reset`."""
     played = attempt.exchange
     if played is None:
-        return "nothing that is recorded"
+        return "nothing answers it"
     if played.head is None:
         how = played.end.kind + (f" ({played.end.phase})" if played.end.phase else "")
         return f"no connection: {how}" if how in ("refused", "dns", "tls") else f"no answer: {how}"
@@ -161,7 +161,7 @@ def _note(case: Case, attempt: Attempt) -> str:
     if attempt.turn is not None:
         what = f"turns[{attempt.turn}] attempt {attempt.number}"
     elif attempt.state == "diverged":
-        what = "no recorded turn"
+        what = "another request"
     elif is_branch(attempt):
         what = "a branch, live" if attempt.live else "a recorded branch"
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import re
@@ -21,6 +22,7 @@ import fault_scenes
 from convo_replay import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn, breaking, faults, sse
 from convo_replay.cassette import Cassette, update
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.reporting.transcript import Transcript
 from convo_replay.verdict.evidence import Wait
 
 use_cassette = functools.partial(convo_replay.use_cassette, ignore_rules=["no-backoff"])
@@ -269,6 +271,55 @@ def test_a_request_that_breaks_a_rule_is_evidence(kept: Kept) -> None:
             ask("a", messages=messages)
 
 
+class Incomplete(Exception):
+    """What a client raises that looks at stop_reason."""
+
+
+def _checks(body: dict[str, Any]) -> str:
+    if body.get("stop_reason") is None:
+        raise Incomplete("not whole")
+    return str(body["content"][0]["text"])
+
+
+# what the client does with what it parsed, faults, the outcome
+LOOKING: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
+    "it raises over an answer that is not whole": (_checks, "foreign_json", "raised"),
+    "it stumbles over it": (lambda body: body["stop_reason"], "foreign_json", "crashed"),
+    "it raises over a whole one": (lambda _: _checks({}), "content_type:none", "crashed"),
+}
+
+
+@pytest.mark.parametrize(("looks", "spec", "outcome"), LOOKING.values(), ids=LOOKING)
+def test_what_a_client_raises_itself(looks: Any, spec: str, outcome: str, kept: Kept) -> None:
+    with use_cassette(kept(answered("a"))) as convo:
+        context = pytest.raises((Incomplete, KeyError)) if outcome == "crashed" else contextlib.nullcontext()
+        with context, convo.replay(faults=spec) as run:
+            looks(httpx2.post(URL, json=body("a"), headers={"anthropic-version": "2026-10-21"}).json())
+        assert run.verdict.outcome == outcome
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_a_deadline_in_a_stream_that_is_slow(swallows: bool) -> None:
+    path = Path(__file__).parents[2] / "cassettes" / "umbrella.yaml"
+    question = {"role": "user", "content": "It is 18 °C and raining in Paris. Do I need an umbrella?"}
+
+    async def call() -> None:
+        async with anthropic.AsyncAnthropic(api_key="k") as client:
+            stream = await client.messages.create(model=MODEL, max_tokens=100, messages=[question], stream=True)
+            async for _ in stream:
+                pass
+
+    async def main() -> None:
+        with contextlib.suppress(TimeoutError) if swallows else contextlib.nullcontext():
+            await asyncio.wait_for(call(), 5)
+
+    with use_cassette(path) as convo:
+        context = pytest.raises(ConvoFailure) if swallows else contextlib.nullcontext()
+        with context, convo.replay(faults="slow:2") as run:
+            asyncio.run(main())
+    assert run.verdict.outcome == ("silent" if swallows else "raised")
+
+
 # faults, what the client sends back of the answer that it got, the outcome
 DAMAGED: dict[str, tuple[str, Callable[[str], str], str]] = {
     "a doubled delta, which nobody can see": ("duplicate@2", str, "recovered"),
@@ -424,6 +475,15 @@ def test_cassettes_of_another_recorder(tmp_path: Path) -> None:
     assert [(exchange.status, exchange.end.kind) for exchange in run.exchanges] == [
         (529, "complete"), (200, "truncated"), (200, "complete"),
     ]  # fmt: skip
+
+
+def test_the_one_snapshot_is_of_the_plain_run(kept: Kept) -> None:
+    snapshot = type("SnapshotAssertion", (), {"__module__": "syrupy.assertion", "__eq__": lambda *_: False})()
+    with use_cassette(kept(answered("a"))) as convo, convo.replay(faults="429") as run:
+        assert [ask("a"), ask("a")] == [429, "a"]
+        assert Transcript(run) == snapshot
+        assert Transcript(run) != "another text"
+        assert Transcript(convo) != snapshot
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -44,10 +44,10 @@ def chained(error: BaseException, how: str) -> BaseException:
             raise error
         except BaseException as caught_:
             if how == "cause":
-                raise LookupError("no answer") from caught_
+                raise AssertionError("no answer") from caught_
             if how == "from None":
-                raise LookupError("no answer") from None
-            raise LookupError("no answer")  # noqa: B904
+                raise AssertionError("no answer") from None
+            raise AssertionError("no answer")  # noqa: B904
 
     return caught(wrapping)
 

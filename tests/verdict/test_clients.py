@@ -428,7 +428,7 @@ ANY_RAW = {
     "truncated-stream-accepted": "cut:eof@5 empty gzip:truncated",
     "error-swallowed": "no_content foreign_json:error",
     "malformed-event-ignored": "foreign_json html html:application/json json_instead_of_stream json_value:null "
-    "json_value:list json_value:string bom drop@5 null_data@5 tool_arguments tool_truncated",
+    "json_value:list json_value:string drop@5 null_data@5 tool_arguments tool_truncated",
 }
 DEFAULT: dict[str, tuple[Client, dict[str, str], dict[str, str]]] = {
     # What SDKs do not notice, for each way to call them: rules, and the faults under which they are told.
@@ -443,7 +443,7 @@ DEFAULT: dict[str, tuple[Client, dict[str, str], dict[str, str]]] = {
         ANY_RAW,
         {
             "error-swallowed": "error_unnamed@5",
-            "malformed-event-ignored": "empty_data@5 reorder@5 repeat unnamed wrong_index@5",
+            "malformed-event-ignored": "bom empty_data@5 reorder@5 repeat unnamed wrong_index@5",
         },
     ),
     "chat_stream": (lambda: chat_raw(tools=[CHAT_TOOL]), ANY_RAW, {"malformed-event-ignored": "duplicate@5"}),
@@ -460,7 +460,7 @@ DEFAULT: dict[str, tuple[Client, dict[str, str], dict[str, str]]] = {
         lambda: chat_helper(tools=[CHAT_TOOL]),
         {
             "truncated-stream-accepted": "cut:eof@5 gzip:truncated",
-            "malformed-event-ignored": "bom drop@5 duplicate@5 tool_arguments tool_truncated",
+            "malformed-event-ignored": "drop@5 duplicate@5 tool_arguments tool_truncated",
         },
         {},
     ),

@@ -34,7 +34,9 @@ def check(case: Case) -> Iterator[Judgement]:
             delivered = case.delivered(question.last)
             if delivered.broken == "malformed":
                 evidence = list(delivered.damage[:3]) or [f"it got {got(case, question.last)}"]
-                yield RULE.found(question.turn, question.last.number, "took a damaged answer as it came", evidence)
+                yield RULE.found(
+                    question.turn, question.last.number, "the answer was damaged, and the test passed", evidence
+                )
     if case.outcome == "recovered" and case.expected != "handled":
         for question in case.faulted:
             answer = question.answer

@@ -40,6 +40,7 @@ def check(case: Case) -> Iterator[Judgement]:
             evidence.append(f"the text ends {value(text[-_SHOWN:])}")
         if tools:
             evidence.append(f"tools that were never asked for: {value(tools)}")
-        yield RULE.found(
-            question.turn, question.last.number, "took the beginning of an answer for the whole of it", evidence
-        )
+        said = "took the beginning of an answer for the whole of it"
+        if question.last.state == "raised":
+            said = "the stream broke off, and the test passed"
+        yield RULE.found(question.turn, question.last.number, said, evidence)
