@@ -266,14 +266,16 @@ PACKAGES = {
 
 
 def attributes() -> dict[str, int]:
-    """Every attribute of every module of `PACKAGES` and of the classes in them, by identity."""
+    """Every attribute of every module of `PACKAGES` and of the classes in them, by identity. A class is read once."""
     found: dict[str, int] = {}
+    classes: set[int] = set()
     for name, module in list(sys.modules.items()):
         if module is None or name.partition(".")[0] not in PACKAGES:
             continue
         for key, value in list(vars(module).items()):
             found[f"{name}.{key}"] = id(value)
-            if isinstance(value, type):
+            if issubclass(type(value), type) and id(value) not in classes:
+                classes.add(id(value))
                 for inner, attribute in list(vars(value).items()):
                     if isinstance(attribute, (types.FunctionType, staticmethod, classmethod, property)):
                         found[f"{name}.{key}.{inner}"] = id(attribute)
