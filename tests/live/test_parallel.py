@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from live.project import Project
+from modes import RECORDING
 from upstream import Upstream
 
 N = 12
@@ -37,7 +38,7 @@ def owners(cassette: Path) -> list[str]:
     return [exchange["test"] for exchange in yaml.safe_load(cassette.read_text())["exchanges"]]
 
 
-@pytest.mark.parametrize("record", ["once", "new_episodes", "all", "rewrite"])
+@pytest.mark.parametrize("record", RECORDING)
 def test_twelve_tests_into_one_new_file(record, project: Project, upstream: Upstream):
     pytest.importorskip("xdist")
     project.write("test_shared.py", TESTS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from modes import RECORDING
+
 pytest_plugins = ["pytester"]
 
 MANY = """
@@ -32,7 +34,7 @@ async def test_anyio(anyio_backend):
 """
 
 
-@pytest.mark.parametrize("mode", ["once", "new_episodes", "all", "rewrite"])
+@pytest.mark.parametrize("mode", RECORDING)
 def test_workers_write_one_file_and_none_is_lost(project, mode):
     project.write("test_it.py", MANY)
     result = project.run(f"--convo-record={mode}", "-n2", plugins=("asyncio", "anyio"))

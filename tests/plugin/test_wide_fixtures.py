@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from modes import RECORDING
+
 pytest_plugins = ["pytester"]
 
 CONFTEST = """
@@ -105,7 +107,7 @@ def test_they_replay_whichever_test_comes_first(recorded):
         assert "not asked for" not in result.stdout.str(), args
 
 
-@pytest.mark.parametrize("mode", ["once", "rewrite", "all", "new_episodes"])
+@pytest.mark.parametrize("mode", RECORDING)
 def test_workers_that_record_the_same_fixture_leave_one_recording(project, mode):
     project.write("tests/conftest.py", CONFTEST)
     project.write("tests/test_it.py", MODULE)
@@ -384,7 +386,7 @@ def test_a(derived, base):
 """
 
 
-@pytest.mark.parametrize("mode", ["once", "rewrite", "new_episodes", "all"])
+@pytest.mark.parametrize("mode", RECORDING)
 def test_an_instance_for_each_parameter_of_what_a_fixture_stands_on(project, mode):
     project.write("test_it.py", STANDING_ON)
     project.run(f"--convo-record={mode}").assert_outcomes(passed=2)
