@@ -35,6 +35,8 @@ PRELOADED = (
     "convo_replay.transports.interception",
 )  # fmt: skip
 """What forks find imported. No plugin of pytest that a project names, and nothing that imports an SDK."""
+SDKS = ("anthropic", "openai")
+"""What projects have imported beforehand that use one of them: it takes a second."""
 TAKEN_OVER = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 """Settings of the interpreter that a fork takes over from its environment."""
 FORKS = sys.platform == "linux" and os.environ.get("CONVO_FORK") != "0"

@@ -86,7 +86,7 @@ def run(example: Example, directory: Path) -> subprocess.CompletedProcess[str]:
         plugins = ("convo_replay.plugin", "syrupy")
         command = ["-m", "pytest", "-q", *(part for name in ("no:cacheprovider", *plugins) for part in ("-p", name))]
         command.append(example.name)
-    return forking.run(command, cwd=directory, env=environment, timeout=120, also=("anthropic", "openai"))
+    return forking.run(command, cwd=directory, env=environment, timeout=120, also=forking.SDKS)
 
 
 @pytest.mark.parametrize("example", _all(), ids=lambda example: example.id)

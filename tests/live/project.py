@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -45,15 +46,18 @@ class Project:
         path.write_text(text)
         return path
 
-    def run(self, *arguments: str, plugins: str = "", **environment: str) -> Outcome:
-        """pytest with our plugin and `plugins` (modules, by blanks): what else is installed takes seconds to import."""
+    def run(self, *arguments: str, plugins: str = "", also: Sequence[str] = (), **environment: str) -> Outcome:
+        """pytest with our plugin and `plugins` (modules, by blanks): what else is installed takes seconds to import.
+
+        `also` are modules that are imported before it starts (`forking.popen`).
+        """
         named = [part for name in f"convo_replay.plugin {plugins}".split() for part in ("-p", name)]
         report = self.directory / "report.xml"
         report.unlink(missing_ok=True)
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         done = forking.run(
             ["-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *named, *arguments],
-            cwd=self.directory, timeout=120,
+            cwd=self.directory, timeout=120, also=also,
             env={**os.environ, "PYTHONPATH": paths, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                  "PYTHONPYCACHEPREFIX": str(self.compiled), "PYTHONDONTWRITEBYTECODE": "", **environment},
         )  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 
 import pytest
 
+from forking import SDKS
 from live.project import Outcome, Project
 from upstream import Upstream
 
@@ -170,7 +172,9 @@ def test_module_fixture(shared, finalizer):
 """
 
 
-def recorded(project: Project, upstream: Upstream, text: str, prelude: str, plugins: str = "") -> dict[str, str]:
+def recorded(
+    project: Project, upstream: Upstream, text: str, prelude: str, plugins: str = "", also: Sequence[str] = ()
+) -> dict[str, str]:
     """Writes the tests, records them, stops the upstream; the environment for replay."""
     marked = "pytestmark = pytest.mark.convo\n"
     project.write("test_agent.py", prelude + marked + text)
@@ -178,7 +182,7 @@ def recorded(project: Project, upstream: Upstream, text: str, prelude: str, plug
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{upstream.port}",
         "FINALIZED": str(project.directory / "finalized.txt"),
     }
-    outcome = project.run("--convo-record=once", plugins=plugins, **environment)
+    outcome = project.run("--convo-record=once", plugins=plugins, also=also, **environment)
     assert outcome.code == 0, outcome.output
     upstream.stop()
     (project.directory / "finalized.txt").unlink(missing_ok=True)
@@ -216,8 +220,8 @@ def test_one_failed_test_each_with_the_miss_on_top(project: Project, upstream: U
             plugins += " " + plugin
             text += "\n\n" + source
             names.add(name)
-    environment = recorded(project, upstream, text, PRELUDE, plugins)
-    outcome = project.run(plugins=plugins, WORD="London", **environment)
+    environment = recorded(project, upstream, text, PRELUDE, plugins, SDKS)
+    outcome = project.run(plugins=plugins, also=SDKS, WORD="London", **environment)
     assert_one_failure_each(outcome, names, project)
     assert outcome.code == 1
     assert upstream.log()  # it was recorded from
