@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from collections import Counter
@@ -22,6 +23,7 @@ from corpus import CORPUS
 
 pytestmark = pytest.mark.skipif(CORPUS is None, reason="no corpus: set CONVO_CORPUS to a folder with its INDEX.json")
 
+ALL = bool(os.environ.get("CONVO_CORPUS_ALL"))
 LISTED = {
     "request-id",
     "openai-organization",
@@ -95,7 +97,8 @@ def _classes(before: str, after: str) -> set[str]:
 
 
 def test_the_gate_passes_what_was_redacted_and_redacting_again_changes_nothing(recordings: list[Recording]) -> None:
-    for recording in recordings:
+    """Every fourth of them; all where CONVO_CORPUS_ALL is set."""
+    for recording in recordings[:: 1 if ALL else 4]:
         assert leaks(recording.redacted, recording.redactor) == [], recording.path
         for exchange in recording.redacted:
             assert recording.redactor.exchange(exchange) is exchange, recording.path
