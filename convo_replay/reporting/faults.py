@@ -127,7 +127,8 @@ def _cell(runs: Sequence[Told]) -> str:
         run = runs[0]
         said = run["outcome"] if run["result"] not in ("xfailed", "xpassed") else run["result"]
         return f"{said}!" if is_bad(run) else said
-    return f"{sum(bool(run['good']) for run in runs)}/{len(runs)}"
+    said = f"{sum(bool(run['good']) for run in runs)}/{len(runs)}"
+    return f"{said}!" if any(map(is_bad, runs)) else said
 
 
 def _table(rows: Mapping[str, Mapping[str, str]], columns: Sequence[str], width: int) -> Iterator[str]:
@@ -205,7 +206,7 @@ def summary(runs: Iterable[Told]) -> str:
     told = list(runs)
     judged = [run for run in told if run["good"] is not None]
     outcomes = Counter(run["outcome"] for run in told if run["outcome"] not in ("n/a", "unrecorded"))
-    parts = [f"{count} {outcome}" for outcome, count in outcomes.most_common()]
+    parts = [f"{count} {outcome}" for outcome, count in sorted(outcomes.items(), key=lambda one: (-one[1], one[0]))]
     bad = sum(map(is_bad, told))
     left = sum(run["outcome"] == "n/a" for run in told)
     text = f"{len(judged)} fault run{'' if len(judged) == 1 else 's'}"

@@ -154,6 +154,8 @@ class Delivered:
         if self.attempt.state == "raised" and self.attempt.raised is not None and _end(played) != "complete":
             return "cut"
         rules = {rule for rule, _ in _errors(self.exchange)}
+        if "stream-not-events" in rules and self.exchange.body.lstrip()[:1] == b"<":
+            return "failed"  # a page in place of the answer
         return "cut" if rules == {"stream-unterminated"} else "malformed"
 
     def _has_error(self) -> bool:

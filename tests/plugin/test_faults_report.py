@@ -57,7 +57,7 @@ def test_a_matrix_of_three_tests():
     assert list(faults.matrix(THREE, 80)) == [
         "                                        429  cut:eof@*",
         "test_weather.py::test_paris       recovered      18/18",
-        "...t_a_loop_of_tools_with_a_name     raised      13/18",
+        "...t_a_loop_of_tools_with_a_name     raised     13/18!",
         "test_plain.py::test_text           crashed!        n/a",
     ]
     assert faults.summary(THREE) == "39 fault runs: 32 recovered, 5 silent, 1 raised, 1 crashed; 6 failed; 1 n/a"

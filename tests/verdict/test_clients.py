@@ -426,8 +426,8 @@ ANY_CREATE = {
 }
 ANY_RAW = {
     "truncated-stream-accepted": "cut:eof@5 empty gzip:truncated",
-    "error-swallowed": "no_content foreign_json:error",
-    "malformed-event-ignored": "foreign_json html html:application/json json_instead_of_stream json_value:null "
+    "error-swallowed": "no_content foreign_json:error html html:application/json",
+    "malformed-event-ignored": "foreign_json json_instead_of_stream json_value:null "
     "json_value:list json_value:string drop@5 null_data@5 tool_arguments tool_truncated",
 }
 DEFAULT: dict[str, tuple[Client, dict[str, str], dict[str, str]]] = {

@@ -272,7 +272,7 @@ SILENT = [
     ("cut:reset@b40", WHOLE, "error-swallowed"),
     ("html", WHOLE, "error-swallowed"),
     ("foreign_json", WHOLE, "malformed-event-ignored"),
-    ("html", ONE, "malformed-event-ignored"),
+    ("html", ONE, "error-swallowed"),
     ("json_instead_of_stream", LOOP[:1], "malformed-event-ignored"),
     ("unnamed", ONE, "malformed-event-ignored"),
     ("malformed@4", ONE, "malformed-event-ignored"),
