@@ -60,7 +60,7 @@ def test_a_matrix_of_three_tests():
         "...t_a_loop_of_tools_with_a_name     raised     13/18!",
         "test_plain.py::test_text           crashed!        n/a",
     ]
-    assert faults.summary(THREE) == "39 fault runs: 32 recovered, 5 silent, 1 raised, 1 crashed; 6 failed; 1 n/a"
+    assert faults.summary(THREE) == "39 fault runs: 32 recovered, 5 silent, 1 crashed, 1 raised; 6 failed; 1 n/a"
     assert list(faults.failing(THREE)) == [
         "test_agent.py::TestLoop::test_a_loop_of_tools_with_a_name",
         "  cut:eof@4-8  silent: truncated-stream-accepted",
