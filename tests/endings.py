@@ -16,6 +16,7 @@ from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request, Ste
 from convo_replay.faults.fault import Fault, word
 from convo_replay.faults.specs import Plan, Spec
 from faulty_server import Admin, FaultyServer
+from unresolved import unresolved
 
 CHUNKS = (b'data: {"n": 1}\n\n', b'data: {"n": 2}\n\n', "data: drei, ü\n\n".encode())
 HEAD = {"status": 200, "reason": "OK", "headers": [["content-type", "text/event-stream"]]}
@@ -113,7 +114,7 @@ EVENTS = (("content-type", "text/event-stream"),)
 @contextmanager
 def served() -> Iterator[dict[str, int]]:
     """The ports of a server on which every case ends as it says; its key is in the path."""
-    with FaultyServer() as server:
+    with FaultyServer() as server, unresolved():
         admin = Admin(server.ports)
         scripts = {}
         for name, case in CASES.items():

@@ -45,6 +45,7 @@ from convo_replay.faults.specs import Plan  # noqa: E402
 from faulty_server import Admin, Answer  # noqa: E402
 from live.fidelity_answers import ANSWERS  # noqa: E402
 from live.fidelity_clients import BRIEF, CALLS, MODELS, MODES, PATIENCE, Route, Seen, call, call_async, library  # noqa: E402
+from unresolved import unresolved  # noqa: E402
 
 VERSIONS = {"anthropic": anthropic.__version__, "openai": openai.__version__}
 THREADS = 16
@@ -215,7 +216,7 @@ def on_sockets(cells: Sequence[Cell], admin: Admin, home: str) -> None:
 
         await asyncio.gather(*[one(cell, mode, way) for cell, mode, _, way in jobs if mode == "async"])
 
-    with ThreadPoolExecutor(THREADS + 1) as pool:
+    with unresolved(), ThreadPoolExecutor(THREADS + 1) as pool:
         running = pool.submit(asyncio.run, asynchronous())
         list(pool.map(one, [job for job in jobs if job[1] == "sync"]))
         running.result()
