@@ -13,12 +13,12 @@ import functools
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote
 
 from convo_replay.redaction import placeholders
-from convo_replay.redaction.classes import ANCHORS, CLASSES, classify
+from convo_replay.redaction.classes import ANCHORS, CLASSES, Class, classify
 from convo_replay.redaction.placeholders import Placeholder
 
 # `redacted-` before a secret and a number after it make no placeholder.
@@ -41,13 +41,20 @@ class Finding:
 
 
 class Detector:
-    """What counts as a secret in one conversation, and where it stands in a text."""
+    """What counts as a secret in one conversation, and where it stands in a text.
 
-    def __init__(self, secrets: Sequence[Secret] = ()) -> None:
+    Args:
+        secrets: strings, compiled patterns, callables `text -> [(start, end), …]`.
+        keep: classes that are not looked for.
+
+    """
+
+    def __init__(self, secrets: Sequence[Secret] = (), keep: Collection[str] = ()) -> None:
         self.generation = 0
         """Grows with every value learned: what was found clean before may not be so now."""
         self.scanned = 0
         """How many texts were searched: the measure of cost."""
+        self._keep = frozenset(keep)
         self._classes: dict[str, str] = {}
         self._forms: dict[str, str] = {}
         self._encoded: set[str] = set()
@@ -86,9 +93,9 @@ class Detector:
         found = self.known(text)
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
-        for anchor, pairs in ANCHORS.items():
+        for anchor, classes in ANCHORS.items():
             if anchor in text:
-                found += _anchored(text, anchor, pairs, fixed)
+                found += [one for one in _anchored(text, anchor, classes, fixed) if one.cls not in self._keep]
         if custom and (self._patterns or self._callables):
             found += self._custom(text)
             for value in {finding.value for view in _views(text) for finding in self._custom(view)}:
@@ -243,9 +250,7 @@ def _views(text: str, depth: int = 2) -> Iterator[str]:
                 stack += item
 
 
-def _anchored(
-    text: str, anchor: str, pairs: Sequence[tuple[str, re.Pattern[str]]], fixed: Sequence[Placeholder]
-) -> list[Finding]:
+def _anchored(text: str, anchor: str, classes: Sequence[Class], fixed: Sequence[Placeholder]) -> list[Finding]:
     # A match ends before the next placeholder: what was too short for a key is none for standing beside one.
     found = []
     at = text.find(anchor)
@@ -253,11 +258,11 @@ def _anchored(
         after = at + 1
         following = bisect_right(fixed, at, key=lambda place: place.start)
         limit = fixed[following].start if following < len(fixed) else len(text)
-        for cls, pattern in pairs:
-            match = pattern.match(text, at, limit)
-            if match is not None:
-                group = "value" if "value" in pattern.groupindex else 0
-                found.append(Finding(match.start(group), match.end(group), cls, match[group]))
+        for item in classes:
+            match = item.regex.match(text, at, limit)
+            if match is not None and (item.check is None or item.check(match)):
+                group = "value" if "value" in item.regex.groupindex else 0
+                found.append(Finding(match.start(group), match.end(group), item.name, match[group]))
                 after = match.end()
                 break
         at = text.find(anchor, after)

@@ -36,6 +36,7 @@ from convo_replay.exchange import (
     Text,
 )
 from convo_replay.redaction import environment, headers, placeholders, responses, urls
+from convo_replay.redaction.classes import Policy
 from convo_replay.redaction.detect import Secret
 from convo_replay.redaction.values import SHORT, Values
 from convo_replay.standins import STAND_IN
@@ -50,10 +51,16 @@ class Redactor:
     Args:
         environ: the environment whose credential-like values are secrets; `None` for none.
         secrets: strings, compiled patterns, callables `text -> [(start, end), …]`.
+        redact: class → what becomes of it, where that is not what the table says.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None, secrets: Sequence[Secret] = ()) -> None:
-        self._values = Values(secrets)
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        secrets: Sequence[Secret] = (),
+        redact: Mapping[str, Policy] | None = None,
+    ) -> None:
+        self._values = Values(secrets, redact)
         self._lock = self._values.lock
         self._memo: dict[bytes, Any] = {}
         self._interned: dict[bytes, Any] = {}
@@ -138,7 +145,7 @@ class Redactor:
                     self._sight(_dumped(item))
 
     def _sight(self, data: bytes) -> None:
-        if b"redacted-" in data or _OPAQUE_MARK in data:
+        if placeholders.may_hold_bytes(data):
             self._values.sight(data.decode("utf-8", "replace"))
 
     def request(self, request: Request) -> Request:
@@ -341,9 +348,6 @@ class Redactor:
         return steps if same else tuple(made)
 
 
-_OPAQUE_MARK = placeholders.OPAQUE_MARK.encode()
-
-
 def _new_items(value: Any, seen: set[int]) -> Iterator[Any]:
     """The parts of a request's JSON value that no earlier one shared; of a list, the end that is new."""
     if not isinstance(value, dict):
@@ -375,7 +379,7 @@ def _dumped(value: Any) -> bytes:
 
 def _digest(value: Any, sight: Callable[[str], None] | None = None) -> bytes:
     data = _dumped(value)
-    if sight is not None and (b"redacted-" in data or _OPAQUE_MARK in data):
+    if sight is not None and placeholders.may_hold_bytes(data):
         sight(data.decode("utf-8"))
     return data if len(data) <= _SMALL else hashlib.blake2b(data, digest_size=32).digest()
 

@@ -12,7 +12,7 @@ from typing import Any
 from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
-from convo_replay.redaction import json_text, streams
+from convo_replay.redaction import json_text, placeholders, streams
 from convo_replay.redaction.values import Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
@@ -24,7 +24,7 @@ def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[C
     body = b"".join([chunk.data for chunk in chunks])
     if not body:
         return list(chunks)
-    if b"redacted-" in body:
+    if placeholders.may_hold_bytes(body):
         values.sight(body.decode("utf-8", "replace"))
     if content_type.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
         events = sse.split(body)

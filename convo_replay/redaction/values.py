@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convo_replay.redaction import opaque, placeholders, streams
+from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Detector, Secret
 
 SHORT = 64
@@ -25,10 +26,16 @@ Pieces = Mapping[tuple[int, str], str]
 
 
 class Values:
-    """What one conversation knows as secrets, and the placeholders it gave them."""
+    """What one conversation knows as secrets, and the placeholders it gave them.
 
-    def __init__(self, secrets: Sequence[Secret] = ()) -> None:
-        self.detector = Detector(secrets)
+    Args:
+        secrets: as in `Detector`.
+        redact: class → what becomes of it, where that is not what the table says.
+    """
+
+    def __init__(self, secrets: Sequence[Secret] = (), redact: Mapping[str, Policy] | None = None) -> None:
+        self.redact: Mapping[str, Policy] = redact or {}
+        self.detector = Detector(secrets, [name for name, policy in self.redact.items() if policy == "keep"])
         self.resendable = True
         self.probe: list[str] | None = None
         """Classes found, while only looking."""
@@ -42,6 +49,10 @@ class Values:
 
     def __repr__(self) -> str:
         return f"<Values: {len(self._names)} placeholders>"
+
+    def policy(self, cls: str) -> Policy:
+        """What becomes of a value of this class."""
+        return self.redact.get(cls) or BY_NAME[cls].policy
 
     def learn(self, value: str, cls: str) -> None:
         """`value` is a secret from now on."""
@@ -177,7 +188,7 @@ class Values:
 
     def sight(self, text: str) -> None:
         """Numbers that occur in `text` are taken: a new placeholder never looks like one met before."""
-        if placeholders.MARK in text or placeholders.OPAQUE_MARK in text:
+        if placeholders.may_hold(text):
             for place in placeholders.places(text):
                 if place.number > self._numbers.get(place.cls, 0):
                     self._numbers[place.cls] = place.number

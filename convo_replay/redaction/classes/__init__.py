@@ -1,0 +1,47 @@
+"""The one table of what is redacted: class, policy, how it is recognized, placeholder, example, source.
+
+docs/redaction.md shows this table to users.
+"""
+
+from __future__ import annotations
+
+from convo_replay.redaction.classes.credentials import CREDENTIALS
+from convo_replay.redaction.classes.entry import Check, Class, Policy, Severity
+from convo_replay.redaction.classes.identities import IDENTITIES
+from convo_replay.redaction.classes.places import PLACES
+
+__all__ = ["ANCHORS", "BY_NAME", "CLASSES", "Check", "Class", "Policy", "Severity", "by_anchor", "classify"]
+
+CLASSES: tuple[Class, ...] = (*CREDENTIALS, *IDENTITIES, *PLACES)
+BY_NAME: dict[str, Class] = {item.name: item for item in reversed(CLASSES)}
+"""Each class by its name; of several entries of one name the first."""
+
+
+def by_anchor() -> dict[str, tuple[Class, ...]]:
+    """Anchor → its classes, in the order of the table.
+
+    An anchor that another begins with takes over its entries: each place of a text is tried once.
+    """
+    entries = [(anchor, item) for item in CLASSES if item.pattern for anchor in item.anchors]
+    anchors = {anchor for anchor, _ in entries}
+    shortest = {a: min((b for b in anchors if a.startswith(b)), key=len) for a in anchors}
+    table: dict[str, list[Class]] = {}
+    for anchor, item in entries:
+        items = table.setdefault(shortest[anchor], [])
+        if item not in items:
+            items.append(item)
+    return {anchor: tuple(items) for anchor, items in table.items()}
+
+
+ANCHORS = by_anchor()
+
+
+def classify(value: str) -> str | None:
+    """The class whose pattern takes the whole of `value`, or `None`."""
+    for anchor, items in ANCHORS.items():
+        if value.startswith(anchor):
+            for item in items:
+                match = item.regex.match(value)
+                if match is not None and match.end() == len(value) and "value" not in item.regex.groupindex:
+                    return item.name
+    return None

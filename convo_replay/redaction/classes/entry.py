@@ -1,0 +1,79 @@
+"""One kind of value that is redacted: how it is recognized, what becomes of it, what stands in its place.
+
+A class with a `pattern` is looked for in every text. Search is by *anchor*, a literal that each match
+begins with: `str.find` walks a text at memory speed, and only where an anchor stands is the pattern
+tried, so that a text without one costs a handful of `in` tests. Patterns are loose about lengths (a
+vendor may change them) and strict about what stands to the left: a word character there means that
+the anchor is the middle of something else (`task-…`, base64url), except where it ends an escape of
+the text itself (`\\n`, `\\u0022`, `%3D`), and except before prefixes that occur nowhere by chance.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["keep", "placeholder", "drop"]
+Severity = Literal["error", "warn", "info"]
+Check = Callable[[re.Match[str]], bool]
+
+LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+"""Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding."""
+A_DIGIT = r"(?=[\w-]{0,200}\d)"
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One kind of value.
+
+    Attributes:
+        name: the word for it in settings, in findings and in its placeholder.
+        policy: what becomes of it by default: `keep`; `placeholder`; `drop` (headers only).
+        severity: of a finding in a file: `error` for what gives access, `warn` for what tells who or where, `info`
+            for what is kept.
+        anchors: literals, one of which begins every match of `pattern`.
+        pattern: a regular expression, tried with `match` at an anchor; group `value`, where there is one, is what is
+            replaced.
+        check: asked about each match; `False` where it is none after all.
+        shape: its placeholder with `{n}` for the number, where `redacted-NAME-{n}` would not look like the value.
+        example: one that the pattern takes (made up).
+        source: where the shape is documented.
+    """
+
+    name: str
+    policy: Policy = "placeholder"
+    severity: Severity = "error"
+    anchors: tuple[str, ...] = ()
+    pattern: str = ""
+    check: Check | None = None
+    shape: str = ""
+    example: str = ""
+    source: str = ""
+
+    @property
+    def regex(self) -> re.Pattern[str]:
+        """`pattern`, compiled when it is first needed: few files hold more than two or three classes."""
+        return _compiled(self.pattern)
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def by_pattern(
+    name: str,
+    anchors: str,
+    pattern: str,
+    example: str,
+    source: str,
+    *,
+    severity: Severity = "error",
+    shape: str = "",
+    check: Check | None = None,
+) -> Class:
+    """A class that is recognized in any text; `anchors` in one string, apart by spaces."""
+    return Class(name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source)
