@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus, unquote
 
 from convo_replay.redaction import placeholders
-from convo_replay.redaction.classes import ANCHORS, CLASSES, Class, classify
+from convo_replay.redaction.classes import ANCHORS, CLASSES, SEARCHED, Class, classify
 from convo_replay.redaction.placeholders import Placeholder
 
 # `redacted-` before a secret and a number after it make no placeholder.
@@ -96,6 +96,9 @@ class Detector:
         for anchor, classes in ANCHORS.items():
             if anchor in text:
                 found += [one for one in _anchored(text, anchor, classes, fixed) if one.cls not in self._keep]
+        for item in SEARCHED:
+            if item.name not in self._keep:
+                found += _searched(text, item, fixed)
         if custom and (self._patterns or self._callables):
             found += self._custom(text)
             for value in {finding.value for view in _views(text) for finding in self._custom(view)}:
@@ -125,6 +128,8 @@ class Detector:
     def may_hold(self, text: str) -> bool:
         """Whether anything could be found in `text`; cheap, and generous."""
         if self._patterns or self._callables or any(anchor in text for anchor in ANCHORS):
+            return True
+        if any(item.regex.search(text) for item in SEARCHED):
             return True
         return bool(self.known(text)) or _ESCAPED_ASCII.search(text) is not None
 
@@ -259,13 +264,24 @@ def _anchored(text: str, anchor: str, classes: Sequence[Class], fixed: Sequence[
         following = bisect_right(fixed, at, key=lambda place: place.start)
         limit = fixed[following].start if following < len(fixed) else len(text)
         for item in classes:
-            match = item.regex.match(text, at, limit)
+            match = item.regex.match(text, item.begins(text, at), limit)
             if match is not None and (item.check is None or item.check(match)):
                 group = "value" if "value" in item.regex.groupindex else 0
                 found.append(Finding(match.start(group), match.end(group), item.name, match[group]))
                 after = match.end()
                 break
         at = text.find(anchor, after)
+    return found
+
+
+def _searched(text: str, item: Class, fixed: Sequence[Placeholder]) -> list[Finding]:
+    group = "value" if "value" in item.regex.groupindex else 0
+    found = []
+    starts = [0, *[place.end for place in fixed]]
+    for start, end in zip(starts, [*[place.start for place in fixed], len(text)], strict=True):
+        for match in item.regex.finditer(text, start, end):
+            if item.check is None or item.check(match):
+                found.append(Finding(match.start(group), match.end(group), item.name, match[group]))
     return found
 
 

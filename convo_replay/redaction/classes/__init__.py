@@ -10,11 +10,13 @@ from convo_replay.redaction.classes.entry import Check, Class, Policy, Severity
 from convo_replay.redaction.classes.identities import IDENTITIES
 from convo_replay.redaction.classes.places import PLACES
 
-__all__ = ["ANCHORS", "BY_NAME", "CLASSES", "Check", "Class", "Policy", "Severity", "by_anchor", "classify"]
+__all__ = ["ANCHORS", "BY_NAME", "CLASSES", "SEARCHED", "Check", "Class", "Policy", "Severity", "by_anchor", "classify"]
 
 CLASSES: tuple[Class, ...] = (*CREDENTIALS, *IDENTITIES, *PLACES)
 BY_NAME: dict[str, Class] = {item.name: item for item in reversed(CLASSES)}
 """Each class by its name; of several entries of one name the first."""
+SEARCHED = tuple(item for item in CLASSES if item.pattern and not item.anchors)
+"""What has no anchor: looked for in the whole of every text."""
 
 
 def by_anchor() -> dict[str, tuple[Class, ...]]:

@@ -22,6 +22,7 @@ Check = Callable[[re.Match[str]], bool]
 
 LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 """Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding."""
+MOST_LEAD = 64
 A_DIGIT = r"(?=[\w-]{0,200}\d)"
 
 
@@ -34,13 +35,17 @@ class Class:
         policy: what becomes of it by default: `keep`; `placeholder`; `drop` (headers only).
         severity: of a finding in a file: `error` for what gives access, `warn` for what tells who or where, `info`
             for what is kept.
-        anchors: literals, one of which begins every match of `pattern`.
-        pattern: a regular expression, tried with `match` at an anchor; group `value`, where there is one, is what is
-            replaced.
+        anchors: literals, one of which begins every match of `pattern`. Without any, a pattern is searched for in the
+            whole text: for what has no literal in it, and costs accordingly.
+        lead: characters, as in the brackets of a pattern, that may stand before the anchor and belong to the match
+            (the local part of an e-mail address); up to `MOST_LEAD` of them.
+        pattern: a regular expression, tried with `match` at an anchor, or where its lead begins; group `value`, where
+            there is one, is what is replaced.
         check: asked about each match; `False` where it is none after all.
         shape: its placeholder with `{n}` for the number, where `redacted-NAME-{n}` would not look like the value.
         example: one that the pattern takes (made up).
         source: where the shape is documented.
+        learned: whether a value found by what stands around it is looked for everywhere from then on.
     """
 
     name: str
@@ -52,11 +57,22 @@ class Class:
     shape: str = ""
     example: str = ""
     source: str = ""
+    lead: str = ""
+    learned: bool = False
 
     @property
     def regex(self) -> re.Pattern[str]:
         """`pattern`, compiled when it is first needed: few files hold more than two or three classes."""
         return _compiled(self.pattern)
+
+
+    def begins(self, text: str, at: int) -> int:
+        """Where a match with the anchor at `at` would begin: there, or where its lead does."""
+        if not self.lead:
+            return at
+        low = max(0, at - MOST_LEAD)
+        held = _compiled(f"[{self.lead}]*").match(text[low:at][::-1])
+        return at if held is None else at - held.end()
 
 
 @functools.cache
@@ -74,6 +90,10 @@ def by_pattern(
     severity: Severity = "error",
     shape: str = "",
     check: Check | None = None,
+    lead: str = "",
+    learned: bool = False,
 ) -> Class:
     """A class that is recognized in any text; `anchors` in one string, apart by spaces."""
-    return Class(name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source)
+    return Class(
+        name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source, lead, learned
+    )
