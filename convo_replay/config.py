@@ -28,6 +28,7 @@ class Config(BaseModel):
             `(recorded: Request, sent: Request) -> bool`.
         normalize: preset names (`default`) or pairs `(json path, replacement)`.
         secrets: strings, compiled patterns, or callables `text -> [(start, end), …]`.
+        redact: class → `keep`, `placeholder` or `drop`, where that is not what the table of docs/redaction.md says.
         sanitize: `on`, or `off` (outside a git work tree only).
         keep: kinds of attempts kept though a later one made them good: `errors` (401, 403, 429, 5xx).
         repeats: whether an exchange may be played more than once.
@@ -51,6 +52,7 @@ class Config(BaseModel):
     match_on: tuple[str | Callable[..., Any], ...] = ("method", "path", "query", "body")
     normalize: tuple[str | tuple[str, Any], ...] = ("default",)
     secrets: tuple[str | re.Pattern[str] | Callable[..., Any], ...] = Field(default=(), repr=False)
+    redact: Mapping[str, Literal["keep", "placeholder", "drop"]] = Field(default_factory=dict)
     sanitize: Literal["on", "off"] = "on"
     keep: tuple[Literal["errors"], ...] = ()
     repeats: bool = False
@@ -82,6 +84,13 @@ class Config(BaseModel):
     @classmethod
     def _validate_word(cls, value: Any) -> Any:
         return {True: "error", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("redact", mode="before")
+    @classmethod
+    def _known_classes(cls, value: Any) -> Any:
+        from convo_replay.redaction.overriding import overrides
+
+        return overrides(value)
 
     @field_validator("ignore_rules")
     @classmethod
@@ -143,6 +152,13 @@ SETTINGS: tuple[str, ...] = tuple(sorted(field.alias or name for name, field in 
 """The names of all settings."""
 
 
+def added(said: Mapping[str, Any], name: str, value: Any) -> Any:
+    """A setting's value over what was said of it before: of `redact`, what a layer does not name stays as it was."""
+    before = said.get(name)
+    merges = name == "redact" and isinstance(before, Mapping) and isinstance(value, Mapping)
+    return {**before, **value} if merges else value  # type: ignore[dict-item]
+
+
 def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
     """One `Config` of layers, the weakest first; each is `(where it was said, its settings)`.
 
@@ -162,7 +178,7 @@ def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
         else:
             raise ValueError(f"{where}: expected a dict or a Config, got {type(layer).__name__}")
         for name, value in given.items():
-            merged[name] = value
+            merged[name] = added(merged, name, value)
             said_in[name] = where
     made = Config.__new__(Config)
     try:
@@ -174,13 +190,17 @@ def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
 
 def _told(error: ValidationError, said_in: Mapping[str, str]) -> str:
     first_of = {problem["loc"][:1]: problem for problem in reversed(error.errors())}
-    return "\n".join(_explain(problem, said_in) for problem in reversed(first_of.values()))
+    text = "\n".join(_explain(problem, said_in) for problem in reversed(first_of.values()))
+    from convo_replay.redaction import Redactor, environment
+
+    return Redactor(environment.current()).text(text)  # a URL with its password, a key in place of a name
 
 
 _EXPECTED = {
     "match_on": "names among " + " ".join(MATCHERS) + ", and callables (recorded, sent) -> bool",
     "normalize": "'default' and pairs (json path, replacement)",
     "secrets": "strings, compiled patterns, or callables text -> [(start, end), …]",
+    "redact": "a dict of classes, what becomes of each: {'email': 'keep'}",
     "sanitize": "'on' or 'off'",
     "keep": "'errors', or nothing",
     "repeats": "True or False",

@@ -32,6 +32,7 @@ from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
+from convo_replay.restoring import restored
 from convo_replay.sources import Filters, Load, Sources
 from convo_replay.sse import split
 from convo_replay.telling import Scene
@@ -135,6 +136,10 @@ class Conversation(Breakable):
         self._validation: Validation | None = None
         self._played_at: dict[int, deque[int]] = {}
         """Where an exchange that is being played stands in `_finished`, by its identity."""
+        self._adopted: dict[str, str] = {}
+        """Placeholder of the cassette → the value that this run's requests have in its place."""
+        self._restored: dict[int, tuple[Exchange, Exchange]] = {}
+        """By its identity, an exchange as it was handed out, and as it was recorded."""
         self._fingerprints = Fingerprints(config.match_on, config.normalize)
         self._finished: list[Exchange | None] = []
         self._in_flight: dict[int, Call] = {}
@@ -231,7 +236,7 @@ class Conversation(Breakable):
             if found is not None:
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
                 self._foreign = found.foreign
-            self._redactor = Redactor(environment.current(), self.config.secrets)
+            self._redactor = Redactor(environment.current(), self.config.secrets, self.config.redact)
             self._redactor.reserve(exchanges)
             if self._saved and self._foreign:
                 exchanges = self._without_superseded(exchanges)
@@ -499,7 +504,7 @@ class Conversation(Breakable):
                 if decision.attempt is None or not decision.attempt.faults:
                     self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
-            return decision
+            return self._in_its_words(decision)
         if not self.budget.take():
             return self.fail(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
         self.live_requests += 1
@@ -527,7 +532,22 @@ class Conversation(Breakable):
                 self._player.give_back(decision.index)
             if id(decision.exchange) in self._foreign:
                 self._foreign |= {id(attempt.exchange)}
-        return Play(attempt.exchange, decision.index, decision.again, attempt)
+        return replace(decision, exchange=attempt.exchange, attempt=attempt)
+
+    def _in_its_words(self, decision: Play) -> Play:
+        """The answer as the application gets it: with the values of its own request in place of placeholders."""
+        assert self._redactor is not None
+        if not decision.pairs or self.config.sanitize == "off":
+            known = self._adopted
+        else:
+            known = self._adopted = {**self._adopted, **self._redactor.adopt(decision.pairs)}
+        made = restored(decision.exchange, known) if known else None
+        if made is None:
+            return decision
+        if decision.attempt is not None:
+            decision.attempt.measure = made.recorded
+        self._restored[id(made.exchange)] = made.exchange, decision.exchange
+        return replace(decision, exchange=made.exchange)
 
     def _as_delivered(self, breaking: Breaking, refusal: Refuse, redacted: Request, raw: Request) -> Play | Refuse:
         """What answers a request that sends back what a fault had changed, where nobody could have seen that."""
@@ -583,6 +603,7 @@ class Conversation(Breakable):
     def read(self, exchange: Exchange) -> None:
         """A client has read an exchange that was played to its end."""
         with self.lock:
+            _, exchange = self._restored.pop(id(exchange), (None, exchange))
             slots = self._played_at.get(id(exchange))
             if slots and self._validation is not None:
                 self._validation.read(self.shown(exchange), slots.popleft())

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "live")
 DEFAULT_MAX_REQUESTS = 200
 VALIDATE = ("error", "warn", "off")
-CHECKED = ("convo_record", "convo_unplayed", "convo_max_requests", "convo_validate", "convo_ignore_rules")
+CHECKED = (
+    "convo_record", "convo_unplayed", "convo_max_requests", "convo_validate", "convo_ignore_rules", "convo_redact",
+)  # fmt: skip
 
 INI = {
     "convo_record": ("string", f"record mode: {' '.join(RECORD_MODES)} (none where CI is set)"),
@@ -34,6 +36,7 @@ INI = {
     "convo_unplayed": ("string", "what exchanges mean that no test asked for: error warn ignore"),
     "convo_validate": ("string", "what turns mean that the API would reject: error warn off (default: error)"),
     "convo_ignore_rules": ("args", "rules that say nothing (`convo-replay check --rules` lists them)"),
+    "convo_redact": ("args", "class=policy lines where docs/redaction.md's table is to be overridden, e.g. email=keep"),
     "convo_intercept": ("args", "hosts claimed beyond what is recognized, as host or host:port"),
     "convo_ignore": ("args", "hosts never claimed, e.g. one's own server under test"),
     "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
@@ -42,10 +45,10 @@ INI = {
     "convo_adopt_vcr": ("bool", "run tests marked vcr, of vcrpy and pytest-recording, on this engine"),
 }
 MARKER = (
-    "convo(cassette=, record=, match_on=, normalize=, secrets=, sanitize=, keep=, repeats=, unplayed=, timing=, "
-    "validate=, ignore_rules=, intercept=, ignore=, passthrough=, before_record=, faults=, expect=): replay the test's "
-    "conversation with an LLM API from its cassette, or record it. Taking the `convo` fixture does the same. With "
-    "faults=['429', 'cut:eof@*'] it runs once more for each fault, and the client is judged."
+    "convo(cassette=, record=, match_on=, normalize=, secrets=, redact=, sanitize=, keep=, repeats=, unplayed=, "
+    "timing=, validate=, ignore_rules=, intercept=, ignore=, passthrough=, before_record=, faults=, expect=): replay "
+    "the test's conversation with an LLM API from its cassette, or record it. Taking the `convo` fixture does the "
+    "same. With faults=['429', 'cut:eof@*'] it runs once more for each fault, and the client is judged."
 )
 
 _session_key: pytest.StashKey[PytestSession] = pytest.StashKey()

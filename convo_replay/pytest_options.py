@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from convo_replay.pytest_hooks import DEFAULT_MAX_REQUESTS, RECORD_MODES
+
+if TYPE_CHECKING:
+    from convo_replay.redaction.classes import Policy
 
 CHOICES = {
     "convo_record": RECORD_MODES,
@@ -33,6 +38,25 @@ def check(config: pytest.Config) -> None:
         problem = unknown(names)
         if problem:
             raise pytest.UsageError(f"{_ini_file(config)}: convo_ignore_rules: {problem}")
+    if said := config.getini("convo_redact"):
+        try:
+            redact(config, said)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def redact(config: pytest.Config, lines: Sequence[str]) -> dict[str, Policy]:
+    """The ini file's `class=policy` lines.
+
+    Raises:
+        ValueError: one is wrong; names the file and what would fit.
+    """
+    from convo_replay.redaction.overriding import parsed
+
+    try:
+        return parsed(lines)
+    except ValueError as error:
+        raise ValueError(f"{_ini_file(config)}: convo_redact: {error}") from None
 
 
 def check_faults(config: pytest.Config) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from convo_replay.config import Config, hosts, settings
 from convo_replay.exchange import Request
+from convo_replay.redaction.classes import BY_NAME, CLASSES
+from convo_replay.redaction.overriding import overrides, parsed
 
 WRONG = {
     "recrd": ({"recrd": "once"}, "there is no setting 'recrd'; there are before_record, cassette_dir"),
@@ -23,6 +25,16 @@ WRONG = {
     "max_requests": ({"max_requests": -1}, "max_requests: expected a number of at least 0, got -1"),
     "a URL": ({"ignore": ["http://x/y"]}, "ignore: expected `host`, `host:port` or a callable, got 'http://x/y'"),
     "a port": ({"passthrough": "foo.com:abc"}, "passthrough: expected `host`, `host:port` or a callable"),
+    "a class": ({"redact": {"requst-id": "keep"}}, "redact: there is no class 'requst-id'; near it: request-id"),
+    "no class at all": ({"redact": {"?": "keep"}}, "redact: there is no class '?'; there are anthropic-admin-key, "),
+    "a policy": ({"redact": {"request-id": "kep"}},
+                 "redact: request-id: expected one of keep placeholder drop, got 'kep'; did you mean 'keep'?"),
+    "a key kept": ({"redact": {"anthropic-key": "keep"}}, "redact: anthropic-key gives access and cannot be kept"),
+    "a cookie kept": ({"redact": {"cookie": "keep"}}, "redact: cookie gives access and cannot be kept"),
+    "a text dropped": ({"redact": {"openai-user": "drop"}}, "redact: openai-user cannot be dropped, only headers can"),
+    "ids of messages": ({"redact": {"message-id": "placeholder"}}, "redact: message-id is always kept"),
+    "redact type": ({"redact": ["email"]}, "redact: expected a dict of classes, what becomes of each: "
+                    "{'email': 'keep'}, got list"),
 }  # fmt: skip
 
 
@@ -39,6 +51,62 @@ def test_a_secret_is_never_shown():
         settings(("here", {"secrets": [{"key": "hunter2-hunter2"}]}))
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(Config(secrets=("hunter2-hunter2",)))
+
+
+TOLD = {
+    "a mode": {"record": "sk-ant-api03-" + "Ex4mple" * 13},
+    "a class": {"redact": {"sk-ant-api03-" + "Ex4mple" * 13: "keep"}},
+}
+
+
+@pytest.mark.parametrize("given", TOLD.values(), ids=TOLD)
+def test_a_secret_in_the_wrong_place_is_not_told(given):
+    for refused in (lambda: settings(("here", given)), lambda: Config(**given)):
+        with pytest.raises(ValueError, match=r"expected|no class") as caught:
+            refused()
+        assert "hunter2" not in str(caught.value)
+        assert "Ex4mple" not in str(caught.value)
+
+
+def test_a_layer_says_of_redact_what_it_names_and_leaves_the_rest():
+    made = settings(
+        ("ini", {"redact": {"request-id": "keep", "openai-user": "keep"}}),
+        ("convo_config", Config(redact={"request-id": "drop"})),
+        ("marker", {"redact": {"workspace-id": "keep"}}),
+    )
+    assert made.redact == {"request-id": "drop", "openai-user": "keep", "workspace-id": "keep"}
+
+
+LINES = {
+    "one": (["request-id=keep"], {"request-id": "keep"}),
+    "spaces": ([" request-id = drop "], {"request-id": "drop"}),
+    "two": (["request-id=keep", "openai-user=keep"], {"request-id": "keep", "openai-user": "keep"}),
+    "the same again": (["request-id=keep", "request-id=keep"], {"request-id": "keep"}),
+    "no policy": (["request-id"], "expected lines class=policy, e.g. email=keep, got 'request-id'"),
+    "no class": (["=keep"], "expected lines class=policy"),
+    "two policies": (["request-id=keep", "request-id=drop"], "request-id is said to be keep and drop"),
+    "a key": (["jwt=keep"], "jwt gives access and cannot be kept"),
+}
+
+
+@pytest.mark.parametrize(("lines", "made"), LINES.values(), ids=LINES)
+def test_lines_of_an_ini_file(lines, made):
+    if isinstance(made, dict):
+        assert parsed(lines) == made
+    else:
+        with pytest.raises(ValueError, match=re.escape(made)):
+            parsed(lines)
+
+
+@pytest.mark.parametrize("cls", sorted({item.name for item in CLASSES}))
+def test_every_class_may_be_told_what_it_is_anyway_and_none_that_gives_access_may_be_kept(cls):
+    assert overrides({cls: BY_NAME[cls].policy})
+    gives_access = any(item.severity == "error" for item in CLASSES if item.name == cls)
+    if gives_access:
+        with pytest.raises(ValueError, match=f"{cls} gives access"):
+            overrides({cls: "keep"})
+    else:
+        assert overrides({cls: "keep"}) == {cls: "keep"}
 
 
 def test_later_layers_win_and_unset_ones_do_not():

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from convo_replay import pytest_options
 from convo_replay.cassette import default_path
-from convo_replay.config import Config, settings
+from convo_replay.config import Config, added, settings
 
 MARKER_SETTINGS = (
-    "cassette", "record", "match_on", "normalize", "secrets", "sanitize", "keep", "repeats", "unplayed", "timing",
-    "validate", "ignore_rules", "intercept", "ignore", "passthrough", "before_record", "faults", "expect",
+    "cassette", "record", "match_on", "normalize", "secrets", "redact", "sanitize", "keep", "repeats", "unplayed",
+    "timing", "validate", "ignore_rules", "intercept", "ignore", "passthrough", "before_record", "faults", "expect",
 )  # fmt: skip
 OF_MARKERS = ("cassette", "faults", "expect")
 """What only a marker can say."""
@@ -48,7 +49,7 @@ def marker_settings(node: pytest.Item) -> dict[str, Any]:
                 "a cassette is named by cassette=…"
             )
         _only(marker.kwargs, MARKER_SETTINGS, "@pytest.mark.convo")
-        merged.update(marker.kwargs)
+        merged |= {name: added(merged, name, value) for name, value in marker.kwargs.items()}
     cassette = merged.get("cassette")
     if cassette is not None and not (isinstance(cassette, (str, os.PathLike)) and str(cassette)):
         raise ValueError(f"@pytest.mark.convo: cassette: expected a path, got {cassette!r}")
@@ -80,6 +81,8 @@ def effective(
         ValueError: a setting that does not exist or cannot have that value; says where it was said.
     """
     ini = {name: value for name in INI_SETTINGS if (value := config.getini(f"convo_{name}")) not in (None, "", [])}
+    if redact := config.getini("convo_redact"):
+        ini["redact"] = pytest_options.redact(config, redact)
     if isinstance(convo_config, Config):
         convo_config = convo_config.said()
     if not isinstance(convo_config, Mapping):
