@@ -34,6 +34,8 @@ class Play:
     """It had been played before."""
     attempt: Attempt | None = None
     """In a fault run, what is to be told of what becomes of the answer."""
+    pairs: Sequence[tuple[str, str]] = ()
+    """Recorded placeholders, each with what stands in its place in the request: a placeholder, or the text itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class Player:
             played = index in self.played
             self.played.add(index)
             self._pairing.take(pairs)
-            return Play(self.exchanges[index], index, played)
+            return Play(self.exchanges[index], index, played, pairs=pairs)
         if self.mode == "new_episodes":
             return Record()
         return self._refuse(sent, request)

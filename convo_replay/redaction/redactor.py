@@ -103,6 +103,31 @@ class Redactor:
             if STAND_IN not in value and placeholders.PLACEHOLDER.fullmatch(value) is None:
                 self._values.learn(value, cls)
 
+    def adopt(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """A recorded request was recognized: its placeholders name the values of the live one from now on.
+
+        Args:
+            pairs: (recorded placeholder, what stands in its place in the live request: a placeholder, or the text
+                itself where nothing knew it for a secret).
+
+        Returns:
+            recorded placeholder → live value, for those that are known.
+        """
+        known: dict[str, str] = {}
+        with self._lock:
+            for recorded, live in pairs:
+                if live != recorded and self._values.value_of(recorded) is None and self._values.adopt(live, recorded):
+                    self._forget()
+                value = self._values.value_of(recorded)
+                if value is not None:
+                    known[recorded] = value
+        return known
+
+    def _forget(self) -> None:
+        self._memo.clear()
+        self._own.clear()
+        self._told.clear()
+
     def learn_environment(self, environ: Mapping[str, str]) -> None:
         """The credential-like values of an environment are secrets from now on; those known before stay."""
         if environ != self._environ:
@@ -266,9 +291,7 @@ class Redactor:
         if not isinstance(value, dict):
             return self._values.value(value)
         if self._memo_generation != self.generation:
-            self._memo.clear()
-            self._own.clear()
-            self._told.clear()
+            self._forget()
             self._memo_generation = self.generation
         # What the last request repeated is not even looked up again, one by one.
         asked = self._values.probe is None

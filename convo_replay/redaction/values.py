@@ -43,6 +43,7 @@ class Values:
         """Value → class of what is looked for in the response at hand only."""
         self.lock = threading.RLock()
         self._names: dict[tuple[str, str], str] = {}
+        self._stands_for: dict[str, tuple[str, str]] = {}
         self._numbers: dict[str, int] = {}
         self._opaque: dict[str, str] = {}
         self._clean: set[str] = set()
@@ -184,7 +185,22 @@ class Values:
         name = self._names.get((cls, value))
         if name is None:
             name = self._names[cls, value] = placeholders.make(cls, self._next(cls))
+            self._stands_for[name] = (cls, value)
         return name
+
+    def value_of(self, placeholder: str) -> str | None:
+        """The value that a placeholder of this conversation stands for; `None` for one of a cassette."""
+        key = self._stands_for.get(placeholder)
+        return None if key is None else key[1]
+
+    def adopt(self, placeholder: str, recorded: str) -> bool:
+        """From now on the value of `placeholder` is called what a cassette calls it; `False` if there is none."""
+        key = self._stands_for.pop(placeholder, None)
+        if key is None:
+            return False
+        self._names[key] = recorded
+        self._stands_for[recorded] = key
+        return True
 
     def sight(self, text: str) -> None:
         """Numbers that occur in `text` are taken: a new placeholder never looks like one met before."""

@@ -46,13 +46,13 @@ class Delivered:
         """What the client had, decoded; `None` where it cannot be."""
         played = self.attempt.exchange
         assert played is not None
-        return _decoded(played, played.body[: self.attempt.delivered])
+        return _decoded(played, played.body[: self.attempt.taken])
 
     @property
     def took_all(self) -> bool:
         """Whether the client had every byte that came."""
         played = self.attempt.exchange
-        return played is not None and self.attempt.delivered >= len(played.body)
+        return played is not None and self.attempt.taken >= len(played.body)
 
     @cached_property
     def reply(self) -> Reply:
@@ -187,7 +187,7 @@ class Delivered:
         if attempt.raised is not None:
             return False
         waiting = self.took_all and _end(played) == "timeout"
-        return attempt.delivered > 0 and not waiting and recorded.body.startswith(self.exchange.body)
+        return attempt.taken > 0 and not waiting and recorded.body.startswith(self.exchange.body)
 
 
 def same_content(mine: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> bool:

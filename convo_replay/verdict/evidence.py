@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -56,7 +56,9 @@ class Attempt:
     credentials: bytes = b""
     """A digest of what the request authenticates with, comparable within the run."""
     delivered: int = 0
-    """Bytes of the body that the client took."""
+    """Bytes of the body that the client took, as it was handed out."""
+    measure: Callable[[int], int] | None = None
+    """Bytes that were handed out → bytes of `exchange` that they stand for, where the two differ."""
     state: Literal["open", "read", "raised", "left", "diverged"] = "open"
     """See `Ended`."""
     raised: BaseException | None = None
@@ -72,6 +74,11 @@ class Attempt:
     read_timeout: float | None = None
     """Seconds that the client waits for the next byte; `None`: for ever, or not known (see `has_timeout`)."""
     has_timeout: bool = True
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the body of `exchange` that the client took."""
+        return self.delivered if self.measure is None else self.measure(self.delivered)
 
 
 @dataclass(slots=True)

@@ -152,7 +152,7 @@ def _part(case: Case, attempt: Attempt) -> str:
     whole = attempt.recorded.body if attempt.recorded is not None else b""
     delivered = case.delivered(attempt)
     if not delivered.streamed:
-        return f"{attempt.delivered} of {len(whole)} bytes"
+        return f"{attempt.taken} of {len(whole)} bytes"
     count = [sum(data is not None for _, data in sse.received(body)) for body in (delivered.exchange.body, whole)]
     return f"{count[0]} of {count[1]} events"
 

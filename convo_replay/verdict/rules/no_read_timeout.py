@@ -31,5 +31,5 @@ def check(case: Case) -> Iterator[Judgement]:
                 attempt.turn,
                 attempt.number,
                 "would wait for ever",
-                [f"{waited} after {attempt.delivered} bytes of the answer", "the client has no timeout"],
+                [f"{waited} after {attempt.taken} bytes of the answer", "the client has no timeout"],
             )
