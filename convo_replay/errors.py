@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -52,10 +52,11 @@ class LeakFound(Exception):
         """Pairs of (class, where): `("anthropic-key", "exchanges[2].response")`."""
         shown = "\n".join(f"  {cls} in {where}" for cls, where in self.places[:10])
         more = f"\n  … and {len(self.places) - 10} more" if len(self.places) > 10 else ""
+        advice = "\n".join(f"  {line}" for line in resolving(dict.fromkeys(cls for cls, _ in self.places)))
         super().__init__(
             f"{self.path}: not saved, it would hold {len(self.places)} secret(s):\n{shown}{more}\n"
-            "Name the value in `secrets=[…]` (a string, a compiled pattern or a function from text to "
-            "spans) or drop it in `before_record`; the previous cassette is untouched."
+            f"What resolves it:\n{advice}\n"
+            "Nothing was written; the previous cassette is untouched."
         )
 
     def __reduce__(self) -> tuple[type[LeakFound], tuple[str, tuple[tuple[str, str], ...]]]:
@@ -163,6 +164,33 @@ def unplayed(cassette: object, left: Sequence[Any], rerecord: str) -> str:
         f"{cassette}: {len(left)} recorded exchange(s) were not asked for, the first is {first.method} {first.url}. "
         f"Record anew ({rerecord}) or say unplayed='ignore'."
     )
+
+
+_RESOLVED_BY = {
+    "identity": "`redact={{{kept}}}` if it may be in the file; else take it out in `before_record`",
+    "value": "name the whole value in `secrets=[…]` (a string, a compiled pattern or a function from text to spans), "
+    "or take it out in `before_record`",
+    "secret": "`secrets=[…]` finds it in what is redacted already: let it span the whole value, or take it out in "
+    "`before_record`",
+    "env": "a variable of the environment has this value: take it out in `before_record`",
+    "header": "`before_record` adds a header that is never recorded: leave it out",
+}
+
+
+def resolving(classes: Iterable[str]) -> list[str]:
+    """Which setting takes what was found out of the file, or lets it in: a line for the classes of each answer."""
+    from convo_replay.redaction.classes import BY_NAME
+    from convo_replay.redaction.overriding import gives_access
+
+    alike: dict[str, list[str]] = {}
+    for cls in classes:
+        identity = cls in BY_NAME and not gives_access(cls)
+        alike.setdefault("identity" if identity else cls if cls in _RESOLVED_BY else "value", []).append(cls)
+    lines = []
+    for kind, named in alike.items():
+        kept = ", ".join(f"{cls!r}: 'keep'" for cls in named)
+        lines.append(f"{', '.join(named)}: {_RESOLVED_BY[kind].format(kept=kept)}")
+    return lines
 
 
 _REMARKS = 3
