@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import is_
@@ -297,27 +297,29 @@ class Redactor:
         asked = self._values.probe is None
         told = {key: self._told_before(key, held) for key, held in value.items()} if asked else {}
         # All placeholders that the request brings are sighted before the first new one is numbered.
-        digests: dict[int, bytes] = {}
+        written: dict[int, bytes] = {}
         for key, held in value.items():
             for item in held[len(told.get(key, ())) :] if isinstance(held, list) else [held]:
                 if isinstance(item, str) and len(item) <= SHORT:
                     self._values.sight(item)
                 elif isinstance(item, (str, dict, list)) and id(item) not in self._own:
-                    digests[id(item)] = _digest(item, self._values.sight)
+                    written[id(item)] = data = _dumped(item)
+                    if placeholders.may_hold_bytes(data):
+                        self._values.sight(data.decode())
         made: dict[str, Any] = {}
         changed = False
         for key, held in value.items():
             if isinstance(held, list):
                 before = told.get(key, [])
                 new = held[len(before) :]
-                items = [self._remembered(item, digests) for item in new]
+                items = [self._remembered(item, written) for item in new]
                 out = [*before, *items]
                 if all(map(is_, out, held)):
                     out = held
                 if asked:
                     self._told[key] = (held, out)
             else:
-                out = self._remembered(held, digests)
+                out = self._remembered(held, written)
             name = self._values.string(key)
             changed = changed or out is not held or name is not key
             made[name] = out
@@ -330,21 +332,24 @@ class Redactor:
             return []
         return out
 
-    def _remembered(self, item: Any, digests: Mapping[int, bytes]) -> Any:
+    def _remembered(self, item: Any, written: Mapping[int, bytes]) -> Any:
+        """A part of a document, redacted; `written` has the JSON text of those that are met for the first time."""
         if isinstance(item, str) and len(item) <= SHORT:
             out = self._values.string(item)
-            return out if out is item else self._interned.setdefault(_digest(out), out)
+            return out if out is item else self._interned.setdefault(_key(_dumped(out)), out)
         if not isinstance(item, (str, dict, list)) or id(item) in self._own:
             return item
-        digest = digests[id(item)]
+        data = written[id(item)]
+        digest = _key(data)
         probing = self._values.probe is not None
         known = self._memo.get(digest)
         if known is not None and (not probing or self._interned.get(digest) is known):
             return known
-        out = self._values.value(item)
+        # In most parts nothing could be found at all: one look at the text spares the walk through the value.
+        out: Any = self._values.value(item) if self._values.may_hold(data.decode()) else item
         if probing and out is not item:
             return out
-        kept = digest if out is item else _digest(out)
+        kept = digest if out is item else _key(_dumped(out))
         out = self._interned.setdefault(kept, out)
         self._memo[digest] = self._memo[kept] = self._own[id(out)] = out
         return out
@@ -400,10 +405,7 @@ def _dumped(value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
 
-def _digest(value: Any, sight: Callable[[str], None] | None = None) -> bytes:
-    data = _dumped(value)
-    if sight is not None and placeholders.may_hold_bytes(data):
-        sight(data.decode("utf-8"))
+def _key(data: bytes) -> bytes:
     return data if len(data) <= _SMALL else hashlib.blake2b(data, digest_size=32).digest()
 
 

@@ -163,8 +163,10 @@ class Values:
         return made, changed
 
     def may_hold(self, text: str) -> bool:
-        """Whether anything could be found in `text`; generous."""
-        return self.detector.may_hold(text) or any(value in text for value in self.local)
+        """Whether anything could be found in `text`, of which it is the JSON text; generous."""
+        if self.detector.may_hold(text) or any(value in text for value in self.local):
+            return True
+        return any(field in text for field in opaque.FIELDS)
 
     def _opaque_pieces(self, texts: list[str]) -> list[str]:
         whole = "".join(texts)
