@@ -335,8 +335,8 @@ class Redactor:
     def _remembered(self, item: Any, written: Mapping[int, bytes]) -> Any:
         """A part of a document, redacted; `written` has the JSON text of those that are met for the first time."""
         if isinstance(item, str) and len(item) <= SHORT:
-            out = self._values.string(item)
-            return out if out is item else self._interned.setdefault(_key(_dumped(out)), out)
+            made = self._values.string(item)
+            return made if made is item else self._interned.setdefault(_key(_dumped(made)), made)
         if not isinstance(item, (str, dict, list)) or id(item) in self._own:
             return item
         data = written[id(item)]
