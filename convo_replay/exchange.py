@@ -4,6 +4,9 @@ Recording produces an `Exchange`, the cassette stores it, replay yields its step
 function from steps to steps, the server writes them to a socket. All times are seconds, as floats,
 counted from the start of the request. Nothing here does I/O and nothing here is mutable; values of
 JSON bodies are shared between exchanges (request *k* repeats all earlier turns) and are read-only.
+
+The same types hold what is on its way, keys and all, and what was redacted. A repr cannot know which, and
+may end in somebody's traceback, so none shows a header's value or a body.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ Headers = tuple[tuple[str, str], ...]
 """Names in lower case, order and repetition kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Head:
     """Status line and headers. `at`: seconds from the start of the request to the status line."""
 
@@ -45,13 +48,19 @@ class Head:
     http: str = ""
     """Only where it is not `HTTP/1.1`."""
 
+    def __repr__(self) -> str:
+        return f"<Head {self.status}: {', '.join(dict.fromkeys(name for name, _ in self.headers)) or 'no headers'}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Chunk:
     """Bytes of the body, content-encoding removed. `at`: seconds from the start of the request."""
 
     at: float
     data: bytes
+
+    def __repr__(self) -> str:
+        return f"<Chunk at {self.at:.3f} s: {len(self.data)} bytes>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class End:
     kind: EndKind = "complete"
     at: float = 0.0
     phase: str = ""
-    detail: str = ""
+    detail: str = field(default="", repr=False)
     """The text of the client library's exception, as recorded."""
 
 
@@ -69,27 +78,37 @@ Step = Head | Chunk | End
 Steps = tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Json:
     """A request body by value. The value is read-only."""
 
     value: Any
-    raw: bytes | None = field(default=None, compare=False, repr=False)
+    raw: bytes | None = field(default=None, compare=False)
     """The bytes it was read from, where a cassette of another recorder tells requests apart by them."""
 
+    def __repr__(self) -> str:
+        size = f" of {len(self.value)}" if isinstance(self.value, (dict, list)) else ""
+        return f"<Json {type(self.value).__name__}{size}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Text:
     """A request body that is UTF-8 text but no JSON document."""
 
     text: str
 
+    def __repr__(self) -> str:
+        return f"<Text of {len(self.text)} characters>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Binary:
     """A request body that is no text, or not worth a blob."""
 
     data: bytes
+
+    def __repr__(self) -> str:
+        return f"<Binary of {len(self.data)} bytes>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,7 @@ class Blob:
     sha256: str
     size: int
     type: str = ""
-    starts: str = ""
+    starts: str = field(default="", repr=False)
     """The first bytes, in hex (at most 16): what a reader needs to know a PNG from a PDF."""
     value: Any = field(default=None, compare=False, repr=False)
     """The JSON value of the bytes, while they are at hand: validation reads it, nothing keeps it."""
@@ -109,9 +128,9 @@ class Blob:
 class Part:
     """One part of a multipart body."""
 
-    name: str
+    name: str = field(repr=False)
     body: Text | Binary | Blob
-    filename: str | None = None
+    filename: str | None = field(default=None, repr=False)
     type: str = ""
 
 

@@ -6,7 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import httpx
@@ -150,7 +150,7 @@ def test_what_a_foreign_cassette_holds_is_played_as_it_is_and_shown_redacted(tmp
         assert response.json() == answer
         assert response.headers["set-cookie"] == headers["set-cookie"][0]
         assert "redacted-anthropic-key-1" in convo.turns[0].response.text
-        seen = [repr(convo.exchanges[0].steps), repr(convo.exchanges[0].request), transcript(convo.exchanges)]
+        seen = [repr(astuple(convo.exchanges[0])), transcript(convo.exchanges)]
     with pytest.raises(CassetteMiss) as miss, use_cassette(path), httpx.Client() as client:
         client.post(url, json={**asked, "messages": [{"role": "user", "content": "something else"}]})
     assert main(["show", str(path), "--turn", "0"]) == 0

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from typing import Any
 from urllib.parse import quote
 
@@ -173,7 +174,7 @@ def test_no_secret_survives_in_any_place(kind: str, place: str) -> None:
 def _everything(exchange: Exchange) -> str:
     request = exchange.request
     body = exchange.body.decode("utf-8", "replace")
-    texts = [request.url, repr(request.headers), repr(request.body), body, repr(exchange.head), exchange.end.detail]
+    texts = [repr(astuple(request)), body, repr(exchange.head and astuple(exchange.head)), exchange.end.detail]
     texts.append(json.dumps(request.json, ensure_ascii=False))
     for event in body.split("\n\n"):
         texts.append(event)
