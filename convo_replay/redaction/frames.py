@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 _PRELUDE = struct.Struct(">III")
@@ -29,7 +29,7 @@ class Header:
 
     name: str
     type: int
-    value: bytes
+    value: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Frame:
     """One frame. `raw`: its exact bytes."""
 
     headers: tuple[Header, ...]
-    payload: bytes
-    raw: bytes
+    payload: bytes = field(repr=False)
+    raw: bytes = field(repr=False)
 
     def text(self, name: str) -> str | None:
         """The value of the header of that name, where it is a string."""

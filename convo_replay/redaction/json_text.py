@@ -1,53 +1,109 @@
 """Editing strings in a JSON document's source: the changed ones, and nothing around them.
 
 Redaction changes strings only, so the string tokens of a document and the strings of its value come
-in one order. A token that differs is rewritten between its first and last difference; whitespace,
-numbers, escapes and key order stay as they were sent.
+in one order. Of a token that differs what differs is rewritten; whitespace, numbers, escapes and key
+order stay as they were sent.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from os.path import commonprefix
 from typing import Any
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_LEAF = re.compile(_TOKEN.pattern + r"|\[\s*\d+(?:\s*,\s*\d+)*\s*\]", re.DOTALL)
+"""A string, or a list of whole numbers."""
+
+Edit = tuple[int, int, str]
+"""(start, end, what becomes of the text between)."""
 
 
-def edit(source: str, old: Any, new: Any) -> str:
-    """`source`, the text of `old`, as the text of `new`, which differs from it in strings alone."""
-    before, after = list(_strings(old)), list(_strings(new))
-    tokens = list(_TOKEN.finditer(source))
+def edit(source: str, old: Any, new: Any, *, numbers: bool = False) -> str:
+    """`source`, the text of `old`, as the text of `new`, which differs from it in strings alone.
+
+    Args:
+        numbers: lists of whole numbers (the bytes of a token) may differ, too.
+
+    Raises:
+        ValueError: `source` is not the text of `old`.
+    """
+    return applied(source, edits(source, old, new, numbers=numbers))
+
+
+def edits(
+    source: str,
+    old: Any,
+    new: Any,
+    *,
+    numbers: bool = False,
+    spans: Callable[[str, str], Sequence[Edit]] = lambda was, becomes: (_difference(was, becomes),),
+) -> list[Edit]:
+    """What `edit` changes, in order; each of them inside one string.
+
+    Args:
+        spans: what is changed in a string, as (start, end, text) of its value; by default one stretch.
+    """
+    before, after = list(_leaves(old, numbers)), list(_leaves(new, numbers))
+    tokens = list((_LEAF if numbers else _TOKEN).finditer(source))
     if len(tokens) != len(before) or len(before) != len(after):
         raise ValueError("the source is not the text of the value")
-    parts, at = [], 0
+    found: list[Edit] = []
     for token, was, becomes in zip(tokens, before, after, strict=True):
-        if was != becomes:
-            parts += [source[at : token.start() + 1], _content(token[0][1:-1], was, becomes)]
-            at = token.end() - 1
-    return "".join([*parts, source[at:]])
+        if was == becomes:
+            continue
+        if isinstance(was, str) and isinstance(becomes, str):
+            at = token.start() + 1
+            found += [(at + a, at + b, text) for a, b, text in _content(token[0][1:-1], was, spans(was, becomes))]
+        else:
+            found.append((*token.span(), _listed(token[0], becomes)))
+    return found
+
+
+def applied(text: str, found: Sequence[Edit]) -> str:
+    """`text` after these edits, which are in order and apart from each other."""
+    parts, at = [], 0
+    for start, end, replacement in found:
+        parts += [text[at:start], replacement]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 _ESCAPED = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
 
 
-def _content(raw: str, was: str, becomes: str) -> str:
-    pieces = _ESCAPED.findall(raw) if "\\" in raw else list(raw)
+def _content(raw: str, was: str, spans: Sequence[Edit]) -> Iterator[Edit]:
+    """Edits of a string's value as edits of how it is written."""
+    if "\\" not in raw:
+        at = range(len(raw) + 1)
+    else:
+        at = [0, *accumulate(map(len, _ESCAPED.findall(raw)))]  # type: ignore[assignment]
+    if len(at) != len(was) + 1:  # lone surrogates, spelled in a way of their own
+        yield 0, len(raw), json.dumps(applied(was, spans), ensure_ascii=True)[1:-1]
+        return
+    for start, end, text in spans:
+        yield at[start], at[end], json.dumps(text, ensure_ascii=raw.isascii())[1:-1]
+
+
+def _difference(was: str, becomes: str) -> Edit:
+    """The one stretch between what both strings begin and end with."""
     shared = min(len(was), len(becomes))
-    head = 0
-    while head < shared and was[head] == becomes[head]:
-        head += 1
+    head = len(commonprefix((was, becomes)))
     tail = 0
     while tail < shared - head and was[-1 - tail] == becomes[-1 - tail]:
         tail += 1
-    middle = json.dumps(becomes[head : len(becomes) - tail], ensure_ascii=raw.isascii())[1:-1]
-    if len(pieces) != len(was):  # lone surrogates, spelled in a way of their own
-        return json.dumps(becomes, ensure_ascii=True)[1:-1]
-    return "".join(pieces[:head]) + middle + "".join(pieces[len(pieces) - tail :])
+    return head, len(was) - tail, becomes[head : len(becomes) - tail]
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _listed(source: str, numbers: Sequence[int]) -> str:
+    comma = re.search(r",\s*", source)
+    return f"[{(comma[0] if comma else ', ').join(map(str, numbers))}]"
+
+
+def _leaves(value: Any, numbers: bool) -> Iterator[str | list[int]]:
     stack = [value]
     while stack:
         item = stack.pop()
@@ -57,7 +113,10 @@ def _strings(value: Any) -> Iterator[str]:
             for key, held in reversed(item.items()):
                 stack += (held, key)
         elif isinstance(item, list):
-            stack += reversed(item)
+            if numbers and item and all(type(one) is int and one >= 0 for one in item):
+                yield item
+            else:
+                stack += reversed(item)
 
 
 def completed(source: str) -> tuple[str, str, str] | None:

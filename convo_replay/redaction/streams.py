@@ -19,7 +19,7 @@ from convo_replay.redaction.opaque import FIELDS as OPAQUE_FIELDS
 # Fields that accumulate wherever they stand; directly under `delta` every string does but the fixed ones.
 _ACCUMULATING = OPAQUE_FIELDS | {
     "text", "thinking", "partial_json", "content", "refusal", "reasoning", "reasoning_content", "arguments",
-    "delta", "transcript", "input", "response", "summary",
+    "delta", "transcript", "input", "response", "summary", "completion", "generation", "outputText", "tool_plan",
 }  # fmt: skip
 _FIXED = frozenset({
     "type", "id", "role", "name", "stop_reason", "stop_sequence", "finish_reason", "object", "phase", "status",
@@ -28,34 +28,56 @@ _INDEXES = ("index", "output_index", "content_index", "summary_index", "choice_i
 # A block may begin with text of its own: its deltas continue it.
 _SAME = {"content_block_start": "content_block_delta"}
 
+Address = tuple[Any, ...]
+Span = tuple[int, int, str]
+"""(start, end, replacement)."""
+
 
 class Piece(NamedTuple):
     """A string in an event that is part of a value: `owner[field] == text`."""
 
-    address: tuple[Any, ...]
+    address: Address
     owner: dict[str, Any]
     field: str
     text: str
+
+    def __repr__(self) -> str:
+        return f"<Piece {self.field}: {len(self.text)} characters>"
 
 
 def pieces(value: Any) -> list[Piece]:
     """The pieces in one event's JSON value."""
     if not isinstance(value, dict):
         return []
-    kind = value.get("type")
-    root: tuple[Any, ...] = (_SAME.get(kind, kind) if isinstance(kind, str) else None,)
-    if "item_id" in value and "output_index" not in value:
-        root += (str(value["item_id"]),)
     found: list[Piece] = []
-    _collect(value, root, "", found)
+    _collect(value, root(value), "", found)
     return found
 
 
-def _collect(value: dict[str, Any], path: tuple[Any, ...], under: str, found: list[Piece]) -> None:
-    here = path
+def root(value: dict[str, Any]) -> Address:
+    """How the addresses in an event begin: with its type."""
+    kind = value.get("type")
+    begin: Address = (_SAME.get(kind, kind) if isinstance(kind, str) else None,)
+    if "item_id" in value and "output_index" not in value:
+        begin += (str(value["item_id"]),)
+    return begin
+
+
+def indexed(value: dict[str, Any], path: Address) -> Address:
+    """The address of an object: the path to it, and what it says itself of its place."""
     for name in _INDEXES:
         if name in value and isinstance(value[name], int):
-            here += (name, value[name])
+            path += (name, value[name])
+    if value.get("thought") is True:  # Gemini: thoughts and answers stand at one place
+        path += ("thought",)
+    if "contentBlockIndex" in value and isinstance(value.get("delta"), dict) and "toolUse" in value["delta"]:
+        # Bedrock. Some models count a block for each delta of a text, so only tools are told apart.
+        path += (str(value["contentBlockIndex"]),)
+    return path
+
+
+def _collect(value: dict[str, Any], path: Address, under: str, found: list[Piece]) -> None:
+    here = indexed(value, path)
     for key, item in value.items():
         if isinstance(item, str):
             if key in _ACCUMULATING or (under == "delta" and key not in _FIXED):
@@ -70,30 +92,51 @@ def _collect(value: dict[str, Any], path: tuple[Any, ...], under: str, found: li
                     _collect(element, (*here, key, None if numbered else position), key, found)
 
 
-def write_back(texts: Sequence[str], spans: Callable[[str], Sequence[tuple[int, int, str]]]) -> list[str]:
+def write_back(texts: Sequence[str], spans: Callable[[str], Sequence[Span]]) -> list[str]:
     """`texts`, the pieces of one value, redacted as that value is.
 
-    `spans` gives (start, end, replacement) of the joined value, in order and apart from each other; it
-    is asked again until it finds nothing, as for a value in one piece.
+    `spans` gives what is to be replaced in the joined value, in order and apart from each other; it is
+    asked again until it finds nothing, as for a value in one piece.
     """
     current = list(texts)
     for _ in range(4):
-        found = spans("".join(current))
+        found = _spans("".join(current), spans)
         if not found:
             break
         current = _replaced(current, found)
     return current
 
 
-def _replaced(texts: Sequence[str], found: Sequence[tuple[int, int, str]]) -> list[str]:
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def _spans(text: str, spans: Callable[[str], Sequence[Span]]) -> Sequence[Span]:
+    """What is found in a joined value; a character whose halves came in two pieces is one character."""
+    if text.isascii() or not _PAIR.search(text):
+        return spans(text)
+    whole = _PAIR.sub(lambda match: match[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
+    at, starts = 0, []
+    for match in re.finditer(f"{_PAIR.pattern}|.", text, re.DOTALL):
+        starts.append(at)
+        at = match.end()
+    starts.append(at)
+    return [(starts[start], starts[end], replacement) for start, end, replacement in spans(whole)]
+
+
+def _replaced(texts: Sequence[str], found: Sequence[Span]) -> list[str]:
     made = []
     start, first = 0, 0
     for text in texts:
         end = start + len(text)
         while first < len(found) and found[first][1] <= start:
             first += 1
+        if first == len(found) or found[first][0] >= end:
+            made.append(text)
+            start = end
+            continue
         parts, at = [], start
-        for begin, stop, replacement in found[first:]:
+        for number in range(first, len(found)):
+            begin, stop, replacement = found[number]
             if begin >= end:
                 break
             if begin >= start:
