@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
-from os.path import commonprefix
 from typing import Any
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_LEAF = re.compile(_TOKEN.pattern + r"|\[\s*\d+(?:\s*,\s*\d+)*\s*\]", re.DOTALL)
-"""A string, or a list of whole numbers."""
+_NUMBERS = r"|\[\s*\d+(?:\s*,\s*\d+)*\s*\]|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_LEAF = re.compile(_TOKEN.pattern + _NUMBERS, re.DOTALL)
+"""A string, a list of whole numbers, or a number."""
 
 Edit = tuple[int, int, str]
 """(start, end, what becomes of the text between)."""
@@ -26,7 +26,7 @@ def edit(source: str, old: Any, new: Any, *, numbers: bool = False) -> str:
     """`source`, the text of `old`, as the text of `new`, which differs from it in strings alone.
 
     Args:
-        numbers: lists of whole numbers (the bytes of a token) may differ, too.
+        numbers: numbers and lists of whole numbers (the bytes of a token) may differ, too.
 
     Raises:
         ValueError: `source` is not the text of `old`.
@@ -59,7 +59,7 @@ def edits(
             at = token.start() + 1
             found += [(at + a, at + b, text) for a, b, text in _content(token[0][1:-1], was, spans(was, becomes))]
         else:
-            found.append((*token.span(), _listed(token[0], becomes)))
+            found.append((*token.span(), _listed(token[0], becomes) if isinstance(becomes, list) else str(becomes)))
     return found
 
 
@@ -77,10 +77,9 @@ _ESCAPED = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{
 
 def _content(raw: str, was: str, spans: Sequence[Edit]) -> Iterator[Edit]:
     """Edits of a string's value as edits of how it is written."""
-    if "\\" not in raw:
-        at = range(len(raw) + 1)
-    else:
-        at = [0, *accumulate(map(len, _ESCAPED.findall(raw)))]  # type: ignore[assignment]
+    at: Sequence[int] = range(len(raw) + 1)
+    if "\\" in raw:
+        at = [0, *accumulate(map(len, _ESCAPED.findall(raw)))]
     if len(at) != len(was) + 1:  # lone surrogates, spelled in a way of their own
         yield 0, len(raw), json.dumps(applied(was, spans), ensure_ascii=True)[1:-1]
         return
@@ -91,7 +90,9 @@ def _content(raw: str, was: str, spans: Sequence[Edit]) -> Iterator[Edit]:
 def _difference(was: str, becomes: str) -> Edit:
     """The one stretch between what both strings begin and end with."""
     shared = min(len(was), len(becomes))
-    head = len(commonprefix((was, becomes)))
+    head = 0
+    while head < shared and was[head] == becomes[head]:
+        head += 1
     tail = 0
     while tail < shared - head and was[-1 - tail] == becomes[-1 - tail]:
         tail += 1
@@ -103,7 +104,7 @@ def _listed(source: str, numbers: Sequence[int]) -> str:
     return f"[{(comma[0] if comma else ', ').join(map(str, numbers))}]"
 
 
-def _leaves(value: Any, numbers: bool) -> Iterator[str | list[int]]:
+def _leaves(value: Any, numbers: bool) -> Iterator[Any]:
     stack = [value]
     while stack:
         item = stack.pop()
@@ -117,6 +118,8 @@ def _leaves(value: Any, numbers: bool) -> Iterator[str | list[int]]:
                 yield item
             else:
                 stack += reversed(item)
+        elif numbers and isinstance(item, (int, float)) and not isinstance(item, bool):
+            yield item
 
 
 def completed(source: str) -> tuple[str, str, str] | None:

@@ -1,4 +1,4 @@
-"""Response bodies: event streams, JSON, lines of JSON, text, bytes, each redacted as what it is.
+"""Response bodies: event streams, frames, JSON, lines of JSON, text, bytes, each redacted as what it is.
 
 A body is what it looks like, not what its content type says: gateways answer errors of a stream as
 JSON and streams as text.
@@ -6,13 +6,14 @@ JSON and streams as text.
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any
 
 from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
-from convo_replay.redaction import json_text, placeholders, streams
+from convo_replay.redaction import frames, json_text, logprobs, placeholders, streams
 from convo_replay.redaction.values import Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
@@ -24,7 +25,12 @@ def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[C
     body = b"".join([chunk.data for chunk in chunks])
     if not body:
         return list(chunks)
-    if placeholders.may_hold_bytes(body):
+    if frames.begins(body):
+        values.sight(body.decode("latin-1"))
+        framed = _frames(body, values)
+        if framed is not None:
+            return _rechunked(chunks, *framed)
+    elif placeholders.may_hold_bytes(body):
         values.sight(body.decode("utf-8", "replace"))
     if content_type.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
         events = sse.split(body)
@@ -40,10 +46,7 @@ def _events(events: Sequence[sse.Event], values: Values) -> Sequence[bytes]:
     raws = [event.raw for event in events]
     datas = [_data(event) for event in events]
     parsed = [_parsed(data) for data in datas]
-    # What stands in no single event may still stand in several together.
-    pieces, changed = values.joined([value for value, _ in parsed])
-    if not changed and not values.may_hold(b"".join(raws).decode("utf-8", "replace")):
-        return raws
+    pieces = _joined([value for value, _ in parsed], b"".join(raws), values)
     made = []
     for raw, data, (value, tail) in zip(raws, datas, parsed, strict=True):
         if data is None and b"data:" in raw:
@@ -55,13 +58,17 @@ def _events(events: Sequence[sse.Event], values: Values) -> Sequence[bytes]:
     return made
 
 
+def _joined(values: Sequence[Any], body: bytes, known: Values, kinds: Sequence[str] = ()) -> Pieces:
+    return known.joined(values, kinds, tokens=any(mark in body for mark in logprobs.MARKS))
+
+
 def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
     try:
         texts = [line.decode("utf-8") for line in lines]
     except UnicodeDecodeError:
         return [values.data(line) for line in lines]
     parsed = [_parsed(text) for text in texts]
-    pieces, _ = values.joined([value for value, _ in parsed])
+    pieces = _joined([value for value, _ in parsed], b"".join(lines), values)
     return [
         _edited(text, value, tail, pieces, values).encode() for text, (value, tail) in zip(texts, parsed, strict=True)
     ]
@@ -73,9 +80,17 @@ def _document(body: bytes, values: Values) -> bytes:
     except ValueError:
         return values.data(body)
     # A list may be a stream in one array: Gemini without `alt=sse`.
-    pieces = values.joined(value)[0] if isinstance(value, list) else None
+    pieces: Pieces | None = None
+    if isinstance(value, list):
+        pieces = _joined(value, body, values)
+    elif any(mark in body for mark in logprobs.MARKS):
+        pieces = logprobs.changes([value], values.spans)
     made = values.value(value, pieces)
-    return body if made is value else json_text.edit(body.decode("utf-8"), value, made).encode()
+    return body if made is value else _text(body.decode("utf-8"), value, made).encode()
+
+
+def _text(source: str, value: Any, made: Any) -> str:
+    return json_text.edit(source, value, made, numbers="logprobs" in source)
 
 
 def _edited(data: str, value: Any, tail: _Tail | None, pieces: Pieces, values: Values) -> str:
@@ -85,8 +100,54 @@ def _edited(data: str, value: Any, tail: _Tail | None, pieces: Pieces, values: V
     new = values.value(value, pieces)
     text, closers, rest = tail or (data, "", "")
     if new is not value:
-        text = json_text.edit(text + closers, value, new).removesuffix(closers)
+        text = _text(text + closers, value, new).removesuffix(closers)
     return text + values.string(rest)
+
+
+def _frames(body: bytes, values: Values) -> tuple[list[bytes], list[bytes]] | None:
+    """The frames of a Bedrock stream, as they came and redacted; `None` where `body` is none."""
+    parsed = frames.parse(body)
+    if parsed is None:
+        return None
+    found, rest = parsed
+    texts = [_utf8(frame.payload) for frame in found]
+    payloads = [_parsed(text)[0] for text in texts]
+    inner = [_inner(payload) for payload in payloads]
+    datas = [_parsed(text)[0] for text in inner]
+    told = [payload if data is None else data for payload, data in zip(payloads, datas, strict=True)]
+    kinds = [frame.text(":event-type") or "" for frame in found]
+    pieces = dict(_joined(told, "".join([*inner, *filter(None, texts)]).encode(), values, kinds))
+    made = []
+    for frame, text, payload, event, data in zip(found, texts, payloads, inner, datas, strict=True):
+        if text is None or payload is None:
+            made.append(frames.edited(frame, values.data(frame.payload), values.string).raw)
+            continue
+        if data is not None:
+            new = _edited(event, data, None, pieces, values)
+            held = payload["bytes"]
+            pieces[id(payload), "bytes"] = held if new == event else b64encode(new.encode()).decode()
+        edited = _edited(text, payload, None, pieces, values)
+        made.append(frames.edited(frame, edited.encode(), values.string).raw)
+    raws = [frame.raw for frame in found]
+    return ([*raws, rest], [*made, values.data(rest)]) if rest else (raws, made)
+
+
+def _inner(payload: Any) -> str:
+    """The event that a frame of `invoke-with-response-stream` carries in base64; empty for other frames."""
+    held = payload.get("bytes") if isinstance(payload, dict) else None
+    if not isinstance(held, str):
+        return ""
+    try:
+        return b64decode(held, validate=True).decode("utf-8")
+    except ValueError:
+        return ""
+
+
+def _utf8(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 _Tail = tuple[str, str, str]

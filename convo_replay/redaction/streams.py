@@ -45,18 +45,18 @@ class Piece(NamedTuple):
         return f"<Piece {self.field}: {len(self.text)} characters>"
 
 
-def pieces(value: Any) -> list[Piece]:
-    """The pieces in one event's JSON value."""
+def pieces(value: Any, kind: str = "") -> list[Piece]:
+    """The pieces in one event's JSON value. `kind`: the event's type, where the value does not say it."""
     if not isinstance(value, dict):
         return []
     found: list[Piece] = []
-    _collect(value, root(value), "", found)
+    _collect(value, root(value, kind), "", found)
     return found
 
 
-def root(value: dict[str, Any]) -> Address:
+def root(value: dict[str, Any], kind: str = "") -> Address:
     """How the addresses in an event begin: with its type."""
-    kind = value.get("type")
+    kind = value.get("type", kind)
     begin: Address = (_SAME.get(kind, kind) if isinstance(kind, str) else None,)
     if "item_id" in value and "output_index" not in value:
         begin += (str(value["item_id"]),)

@@ -6,23 +6,31 @@ are named and numbered here; while a probe is set nothing is, and what would hav
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from convo_replay.redaction import opaque, placeholders, streams
+from convo_replay.bodies import parse_json
+from convo_replay.redaction import json_text, logprobs, opaque, placeholders, streams
 from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Detector, Secret
+from convo_replay.redaction.headers import is_distinctive
+from convo_replay.redaction.streams import Span
 
 SHORT = 64
 """Characters of a text that is searched once and then remembered by itself."""
 _MOST_CLEAN = 50_000
 _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found then stays for the gate
 
-Span = tuple[int, int, str]
-"""(start, end, placeholder)."""
-Pieces = Mapping[tuple[int, str], str]
-"""(id of an object, field) → what the string there becomes, where that was decided in a joined value."""
+NAMED = "named-secret"
+_OPENS = re.compile(r"\s*[\[{]")
+_ARGUMENTS = frozenset({"partial_json", "arguments", "input", "delta"})
+"""Fields whose pieces make up JSON."""
+
+Pieces = Mapping[tuple[int, str], Any]
+"""(id of an object, field) → what the value there becomes, where that was decided in a joined value."""
 
 
 class Values:
@@ -68,16 +76,60 @@ class Values:
             found = self.spans(text)
             if not found:
                 break
-            text = _replaced(text, found)
+            text = json_text.applied(text, found)
         if len(text) <= SHORT and len(self._clean) < _MOST_CLEAN and self.probe is None:
             self._clean.add(text)
         return text
 
-    def spans(self, text: str) -> list[Span]:
-        """What is to be replaced in `text`, in order and apart from each other."""
+    def spans(self, text: str, *, cut: bool = False) -> list[Span]:
+        """What is to be replaced in `text`, in order and apart from each other.
+
+        A text that is a JSON document, as the arguments of a tool are, is searched by its values: so that it
+        comes to the same as those values do where a client sends them parsed.
+
+        Args:
+            cut: the text may be the beginning of such a document.
+        """
         self.sight(text)
-        found = self.detector.find(text, self.local)
-        return [(finding.start, finding.end, self.place(finding.cls, finding.value)) for finding in found]
+        return (self._in_document(text, cut) if _OPENS.match(text) else None) or self._in_text(text)
+
+    def _in_text(self, text: str) -> list[Span]:
+        made = []
+        for finding in self.detector.find(text, self.local):
+            if getattr(BY_NAME[finding.cls], "learned", False) and is_distinctive(finding.value):
+                self.learn(finding.value, finding.cls)
+            if getattr(finding, "opaque", False):
+                replacement = self._stand_in(text[finding.start : finding.end])
+            else:
+                replacement = self.place(finding.cls, finding.value)
+            made.append((finding.start, finding.end, replacement))
+        return made
+
+    def _in_document(self, text: str, cut: bool) -> list[Span] | None:
+        """Replacements inside the strings of a JSON document; `None` for any other text."""
+        source = text
+        try:
+            if text.rstrip()[-1] not in "}]":
+                raise ValueError("not closed")
+            value = parse_json(source.encode("utf-8"))
+        except ValueError:
+            completed = json_text.completed(text) if cut else None
+            if completed is None:
+                return None
+            source = completed[0] + completed[1]
+            try:
+                value = parse_json(source.encode("utf-8"))
+            except ValueError:
+                return None
+        try:
+            made = self.value(value)
+            return [] if made is value else json_text.edits(source, value, made, spans=self._in_string)
+        except (ValueError, RecursionError):
+            return None
+
+    def _in_string(self, was: str, becomes: str) -> list[Span]:
+        found = self.spans(was)
+        return found if json_text.applied(was, found) == becomes else [(0, len(was), becomes)]
 
     def data(self, data: bytes) -> bytes:
         """Bytes of an unknown kind, as the text they may be."""
@@ -101,8 +153,10 @@ class Values:
         changed = False
         for key, held in value.items():
             out = held
-            if isinstance(held, str):
-                out = self._field(value, key, held, pieces)
+            if pieces is not None and (id(value), key) in pieces:
+                out = pieces[id(value), key]
+            elif isinstance(held, str):
+                out = self._field(value, key, held)
             elif isinstance(held, (dict, list)):
                 out = self.value(held, pieces)
             if out is not held:
@@ -114,24 +168,31 @@ class Values:
             made[name] = out
         return made if changed else value
 
-    def _field(self, owner: dict[str, Any], key: str, held: str, pieces: Pieces | None) -> str:
-        if pieces is not None and (id(owner), key) in pieces:
-            return pieces[id(owner), key]
-        return self.whole(held) if opaque.is_opaque(key, held, owner) else self.string(held)
+    def _field(self, owner: dict[str, Any], key: str, held: str) -> str:
+        if opaque.is_opaque(key, held, owner):
+            return self.whole(held)
+        return self.string(held)
 
     def whole(self, text: str) -> str:
         """An opaque value: itself, or what stands for the whole of it."""
+        if self.policy(placeholders.OPAQUE_CLASS) == "keep":
+            return text
+        if text not in self._opaque and not self._identifies(text):
+            return text
+        self.resendable = False
+        return self._stand_in(text)
+
+    def _stand_in(self, text: str) -> str:
+        """Base64 of the length of `text`; numbered where there is room for a number."""
+        if self.probe is not None:
+            self.probe.append(placeholders.OPAQUE_CLASS)
         made = self._opaque.get(text)
         if made is None:
-            if not self._identifies(text):
-                return text
-            if self.probe is not None:
-                self.probe.append(placeholders.OPAQUE_CLASS)
-                return placeholders.make_opaque(text, 0)
-            made = self._opaque[text] = placeholders.make_opaque(text, self._next(placeholders.OPAQUE_CLASS))
-        elif self.probe is not None:
-            self.probe.append(placeholders.OPAQUE_CLASS)
-        self.resendable = False
+            short = len(text.rstrip("=")) < placeholders.LEAST_OPAQUE
+            number = 0 if short or self.probe is not None else self._next(placeholders.OPAQUE_CLASS)
+            made = placeholders.make_opaque(text, number)
+            if self.probe is None:
+                self._opaque[text] = made
         return made
 
     def _identifies(self, text: str) -> bool:
@@ -142,25 +203,39 @@ class Values:
         known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False)
         return bool(known) or opaque.identifies(data)
 
-    def joined(self, values: Sequence[Any]) -> tuple[Pieces, bool]:
-        """What becomes of the pieces in `values`, decided in the values they make up, and whether any changes."""
-        groups: dict[tuple[Any, ...], list[streams.Piece]] = {}
-        for value in values:
-            for piece in streams.pieces(value):
+    def joined(self, values: Sequence[Any], kinds: Sequence[str] = (), *, tokens: bool = False) -> Pieces:
+        """What becomes of the pieces in `values`, decided in the values they make up.
+
+        Args:
+            values: the JSON values of the events of a stream, or of one document.
+            kinds: the type of each event, where the values do not say it.
+            tokens: log probabilities may be among them.
+        """
+        groups: dict[streams.Address, list[streams.Piece]] = {}
+        for at, value in enumerate(values):
+            for piece in streams.pieces(value, kinds[at] if kinds else ""):
                 groups.setdefault(piece.address, []).append(piece)
-        made: dict[tuple[int, str], str] = {}
-        changed = False
-        for group in groups.values():
-            texts = [piece.text for piece in group]
-            if _is_opaque(group, "".join(texts)):
-                becomes = self._opaque_pieces(texts)
-            else:
-                becomes = streams.write_back(texts, self.spans)
-            same = texts == becomes
-            changed = changed or not same
-            for piece, text in zip(group, becomes, strict=True):
-                made[id(piece.owner), piece.field] = piece.text if same or text == piece.text else text
-        return made, changed
+        made: dict[tuple[int, str], Any] = {}
+        for _ in range(_ROUNDS):
+            generation = self.detector.generation
+            for group in groups.values():
+                for piece, text in zip(group, self._group(group), strict=True):
+                    made[id(piece.owner), piece.field] = text
+            if tokens:
+                made.update(logprobs.changes(values, self.spans))
+            if generation == self.detector.generation:  # else what was learned may stand in an earlier one
+                break
+        return made
+
+    def _group(self, group: Sequence[streams.Piece]) -> list[str]:
+        texts = [piece.text for piece in group]
+        if _is_opaque(group, "".join(texts)):
+            becomes = self._opaque_pieces(texts)
+        elif group[0].field in _ARGUMENTS:
+            becomes = streams.write_back(texts, partial(self.spans, cut=True))
+        else:
+            becomes = streams.write_back(texts, self.spans)
+        return [was if was == text else text for was, text in zip(texts, becomes, strict=True)]
 
     def may_hold(self, text: str) -> bool:
         """Whether anything could be found in `text`, of which it is the JSON text; generous."""
@@ -223,14 +298,6 @@ def _is_opaque(group: Sequence[streams.Piece], whole: str) -> bool:
         return True
     filled = [piece for piece in group if piece.text]
     return bool(filled) and all(opaque.is_opaque(piece.field, piece.text, piece.owner) for piece in filled)
-
-
-def _replaced(text: str, found: Sequence[Span]) -> str:
-    parts, at = [], 0
-    for start, end, replacement in found:
-        parts += [text[at:start], replacement]
-        at = end
-    return "".join([*parts, text[at:]])
 
 
 def _is_bound(key: str, owner: Mapping[str, Any]) -> bool:
