@@ -42,6 +42,7 @@ INI = {
     "convo_passthrough": ("args", "hosts that may be reached although a cassette replays"),
     "convo_max_requests": ("string", f"live requests that a session may make (default: {DEFAULT_MAX_REQUESTS})"),
     "convo_retry_modules": ("args", "modules whose waits are skipped while a cassette replays, beyond the known ones"),
+    "convo_scan": ("bool", "search all cassettes of the project for secrets when a run is over (--convo-scan)"),
     "convo_adopt_vcr": ("bool", "run tests marked vcr, of vcrpy and pytest-recording, on this engine"),
 }
 MARKER = (
@@ -95,6 +96,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="Write what became of each fault run to this file (docs/report-format.md).",
     )
+    group.addoption(
+        "--convo-scan",
+        action="store_true",
+        default=False,
+        help="Search all cassettes of the project for secrets and identifying data when the run is over; what is found "
+        "fails it.",
+    )
     for name, (kind, text) in INI.items():
         parser.addini(name, text, type=kind, default=[] if kind == "args" else None)  # type: ignore[arg-type]
 
@@ -135,6 +143,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         pytest_options.check_faults(config)
         pytest_matrix.of(config)
+    if scans(config):
+        from convo_replay import pytest_scan
+
+        kind = pytest_scan.Asked if hasattr(config, "workerinput") else pytest_scan.Scan
+        config.pluginmanager.register(kind(config), pytest_scan.NAME)
     if adopts_vcr(config):
         from convo_replay import pytest_adoption
 
@@ -169,10 +182,23 @@ def adopts_vcr(config: pytest.Config) -> bool:
     Raises:
         pytest.UsageError: the ini value is neither true nor false.
     """
+    return _is_true(config, "convo_adopt_vcr")
+
+
+def scans(config: pytest.Config) -> bool:
+    """Whether all cassettes are searched when the run is over (`--convo-scan`, `convo_scan`).
+
+    Raises:
+        pytest.UsageError: the ini value is neither true nor false.
+    """
+    return bool(config.option.convo_scan) or _is_true(config, "convo_scan")
+
+
+def _is_true(config: pytest.Config, name: str) -> bool:
     try:
-        return bool(config.getini("convo_adopt_vcr"))
+        return bool(config.getini(name))
     except (ValueError, pytest.UsageError) as error:
-        raise pytest.UsageError(f"{config.inipath or '-o'}: convo_adopt_vcr: expected true or false: {error}") from None
+        raise pytest.UsageError(f"{config.inipath or '-o'}: {name}: expected true or false: {error}") from None
 
 
 def record_mode(config: pytest.Config, args: Sequence[str] = ()) -> str:
@@ -301,6 +327,11 @@ def running(config: pytest.Config) -> PytestSession:
         found = config.stash[_session_key] = PytestSession(config)
         config.pluginmanager.register(found, "convo_replay_session")
     return found
+
+
+def running_if_any(config: pytest.Config) -> PytestSession | None:
+    """What runs the session's convo tests, where there are any."""
+    return config.stash.get(_session_key, None)
 
 
 # -- fixtures -------------------------------------------------------------------------------------

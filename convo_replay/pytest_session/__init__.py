@@ -32,6 +32,8 @@ from convo_replay.pytest_session.wide import WideFixtures
 
 if TYPE_CHECKING:
     from convo_replay.pytest_session.fault_runs import FaultItem
+    from convo_replay.redaction.classes import Policy
+    from convo_replay.redaction.detect import Secret
     from convo_replay.verdict.judging import Verdict
 
 T = TypeVar("T")
@@ -77,6 +79,10 @@ class PytestSession:
         budget_file = getattr(config, "workerinput", {}).get("convo_budget_file")
         self.live_requests = LiveRequests(Path(budget_file) if budget_file else None)
         self.wide = WideFixtures(self)
+        self.cassettes: dict[str, Mapping[str, Policy]] = {}
+        """The cassettes of the conversations so far, each with what was overridden in the table of classes."""
+        self.secrets: dict[int, Secret] = {}
+        """What they said is secret, by identity."""
         self._failed: set[str] = set()
         """Tests that failed without a fault."""
 
@@ -187,6 +193,9 @@ class PytestSession:
             run(lambda: conversation.close(failed=failed))
         finally:
             self.tally.add(conversation)
+            if conversation.save_path is not None:
+                self.cassettes[str(conversation.save_path)] = conversation.config.redact
+            self.secrets.update((id(secret), secret) for secret in conversation.config.secrets)
 
     # -- the phases ---------------------------------------------------------------------------------
 

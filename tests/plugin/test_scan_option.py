@@ -1,0 +1,160 @@
+"""`--convo-scan`: all cassettes of the project, once per run, whoever wrote them and whichever tests ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convo_replay.pytest_scan import _folders, _named
+
+pytest_plugins = ["pytester"]
+
+KEY = "sk-ant-api03-" + "Ex4mple" * 13
+ORGANIZATION = "org-" + "Ex4mpl" * 4
+OLD = """
+interactions:
+- request: {{body: "", headers: {{}}, method: GET, uri: "https://example.com/{0}"}}
+  response:
+    body: {{string: "it is {1}"}}
+    headers: {{content-type: [text/plain]}}
+    status: {{code: 200, message: OK}}
+version: 1
+"""
+TESTS = """
+import pytest
+from agent import ask
+
+def test_one(convo):
+    ask("one")
+
+@pytest.mark.convo(cassette="kept/two.yaml", redact={"openai-organization": "keep"})
+def test_two():
+    ask("ORGANIZATION")
+""".replace("ORGANIZATION", ORGANIZATION)
+
+STAND_IN = """
+import re, sys, types
+from dataclasses import dataclass
+from pathlib import Path
+
+fake = types.ModuleType("convo_replay.scanning")
+
+@dataclass
+class Hit:
+    file: Path
+    exchange: int
+    cls: str
+    path: str
+    fixable: bool
+    severity: str
+    line: int
+
+@dataclass
+class Scanned:
+    failing: list
+    skipped: str = ""
+
+def files(paths):
+    for path in paths:
+        for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
+            yield file, file == path
+
+def scan(file, *, redact=None, secrets=()):
+    text = file.read_text()
+    table = {"anthropic-key": ("sk-ant-api03-", "error"), "openai-organization": ("org-Ex4", "warn")}
+    return Scanned([
+        Hit(file, 0, cls, "response.body", True, severity, 1)
+        for cls, (mark, severity) in table.items()
+        if mark in text and (redact or {}).get(cls) != "keep"
+    ])
+
+fake.files, fake.scan = files, scan
+sys.modules["convo_replay.scanning"] = fake
+"""
+
+
+@pytest.fixture
+def old(project):
+    project.write("conftest.py", STAND_IN)
+    project.write("test_it.py", TESTS)
+    for folder in ("vendored/cassettes", "env/lib/cassettes", "node_modules/x/cassettes"):
+        project.write(f"{folder}/old.yaml", OLD.format("a", KEY))
+    project.write("env/pyvenv.cfg", "")
+    project.write("elsewhere/recorded/b.yaml", OLD.format("b", ORGANIZATION))
+    return project
+
+
+def section(result: pytest.RunResult) -> list[str]:
+    lines = result.stdout.str().splitlines()
+    begins = next(at for at, line in enumerate(lines) if line.strip("=") == " convo scan ")
+    ends = next(at for at, line in enumerate(lines[begins + 1 :], begins + 1) if line.startswith("==="))
+    return lines[begins + 1 : ends]
+
+
+def test_what_lies_in_any_cassettes_folder_fails_the_run(old):
+    old.ini("convo_scan = true")
+    result = old.run("--convo-record=once")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert section(result) == [
+        "vendored/cassettes/old.yaml",
+        "  anthropic-key: exchanges[0].response.body",
+        "3 cassettes searched; found in 1: anthropic-key 1",
+        "to fix: convo-replay scan --fix vendored/cassettes/old.yaml",
+        "what may stay: convo_redact = CLASS=keep in the ini file (docs/redaction.md)",
+    ]
+    assert KEY not in result.stdout.str()
+    # Spread over workers: searched once, with what the tests' markers say; and the ini file's own folder, with its own.
+    (old.path / "vendored/cassettes/old.yaml").unlink()
+    old.ini("convo_cassette_dir = elsewhere/recorded")
+    result = old.run("-n1", "--convo-scan", "--convo-record=once", plugins=("xdist",))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert section(result)[:3] == [
+        "elsewhere/recorded/b.yaml",
+        "  openai-organization: exchanges[0].response.body",
+        "4 cassettes searched; found in 1: openai-organization 1",
+    ]
+    old.ini("convo_redact = openai-organization=keep", "convo_cassette_dir = elsewhere/recorded")
+    result = old.run("--convo-scan")
+    assert (result.ret, section(result)) == (0, ["4 cassettes searched, nothing found"])
+
+
+def test_without_tests_it_searches_all_the_same(old):
+    (old.path / "test_it.py").unlink()
+    result = old.run("--convo-scan")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert section(result)[0] == "vendored/cassettes/old.yaml"
+    (old.path / "vendored/cassettes/old.yaml").unlink()
+    assert old.run("--convo-scan").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+@pytest.mark.parametrize("args", [(), ("--convo-scan", "--collect-only")], ids=["not asked for", "--collect-only"])
+def test_it_searches_when_it_is_asked_for_and_tests_run(old, args):
+    result = old.run(*args, "-k", "no such test")
+    assert "convo scan" not in result.stdout.str()
+
+
+def test_a_wrong_ini_value_is_named(project):
+    project.ini("convo_scan = maybe")
+    project.write("test_it.py", "def test_one(): pass")
+    project.run().stderr.fnmatch_lines(["ERROR: *pytest.ini: convo_scan: expected true or false*"])
+
+
+def test_folders_of_cassettes_are_looked_for_where_pytest_would_look(tmp_path):
+    for name in ("cassettes", "a/cassettes/cassettes", "build/cassettes", ".git/cassettes", "a/b/c/cassettes", "d"):
+        (tmp_path / name).mkdir(parents=True)
+    found = [path.relative_to(tmp_path).as_posix() for path in _folders(tmp_path, [".*", "build", "cassettes"])]
+    assert sorted(found) == ["a/b/c/cassettes", "a/cassettes", "cassettes"]
+
+
+NAMES = {
+    "one": (["a b.yaml"], "'a b.yaml'"),
+    "many in one folder": ([f"c/{n}.yaml" for n in range(9)], "c"),
+    "many in many": ([f"t/{n}/x.yaml" for n in range(9)], "t"),
+}
+
+
+@pytest.mark.parametrize(("files", "named"), NAMES.values(), ids=NAMES)
+def test_a_command_names_files_or_the_folders_of_many(files, named):
+    assert _named(Path(file) for file in files) == named
