@@ -200,7 +200,7 @@ class Fingerprints:
         elif isinstance(body, Text):
             text = f"text {body.text}"
         elif isinstance(body, Binary):
-            text = f"bytes {hashlib.sha256(body.data).hexdigest()}"
+            text = f"bytes {_digest(body.data)}"
         elif isinstance(body, Blob):
             text = f"bytes {body.sha256}"
         else:
@@ -248,11 +248,15 @@ class Fingerprints:
         return Piece(digest, digest if same else _mix(classes_only(loose)).digest(), ids, tuple(found(exact)))
 
 
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(classes_only(data.decode("latin-1")).encode("latin-1")).hexdigest()
+
+
 def _part(name: str, filename: str | None, body: Text | Binary | Blob) -> list[str | None]:
     if isinstance(body, Text):
         content = body.text
     elif isinstance(body, Binary):
-        content = hashlib.sha256(body.data).hexdigest()
+        content = _digest(body.data)
     else:
         content = body.sha256
     return [name, filename, content]

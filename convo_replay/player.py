@@ -9,7 +9,7 @@ one-to-one onto the live ones as this conversation has mapped them so far, then 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,9 +19,14 @@ from convo_replay.explaining import nearest
 from convo_replay.matching import Fingerprint, Fingerprints, comparable
 from convo_replay.pairing import Pairing, wildcard_pairs
 from convo_replay.redaction import urls
+from convo_replay.redaction.placeholders import places
 
 if TYPE_CHECKING:
     from convo_replay.verdict.evidence import Attempt
+
+
+PERSONAL = frozenset({"email", "phone"})
+"""Classes whose values tell one person from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Play:
     """It had been played before."""
     attempt: Attempt | None = None
     """In a fault run, what is to be told of what becomes of the answer."""
-    pairs: Sequence[tuple[str, str]] = ()
+    pairs: Sequence[tuple[str, str]] = field(default=(), repr=False)
     """Recorded placeholders, each with what stands in its place in the request: a placeholder, or the text itself."""
 
 
@@ -51,6 +56,8 @@ class Refuse:
     index: int | None
     played: bool
     """Whether the nearest one is equal, and has been played already."""
+    stranger: bool = False
+    """Whether it is another test's and equal but for whom it names, which nobody can tell."""
 
 
 Decision = Play | Record | Refuse
@@ -165,9 +172,17 @@ class Player:
 
     def _agreed(self, index: int, request: Request) -> bool:
         exchange = self.exchanges[index]
+        if self._is_about_another_person(index):
+            return False
         if self.mode == "new_episodes" and (not self._is_ours(exchange) or is_failure(exchange)):
             return False  # or what a test records would depend on which test ran first; or a 401 would stay for ever
         return all(_agrees(matcher, exchange.request, request) for matcher in self._matchers)
+
+    def _is_about_another_person(self, index: int) -> bool:
+        """Whether it is another test's and names people: two requests that differ only in whom would look alike."""
+        if not self.owner or self.exchanges[index].test in ("", self.owner):
+            return False
+        return any(place.cls in PERSONAL for name in self.prints[index].placeholders for place in places(name))
 
     def _same_fingerprint(
         self, sent: Fingerprint, request: Request, raw: Request, again: bool
@@ -265,4 +280,6 @@ class Player:
         where = nearest(request, [self.exchanges[i].request for i in pool], self._fingerprints)
         if where is None:
             return Refuse(None, None, played=False)
-        return Refuse(self.exchanges[pool[where]], pool[where], played=False)
+        found = pool[where]
+        alike = found in self._index.get(sent.loose, ()) and self._is_about_another_person(found)
+        return Refuse(self.exchanges[found], found, played=False, stranger=alike)

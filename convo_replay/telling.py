@@ -155,6 +155,8 @@ def _name(scene: Scene, sent: Request, slot: int | None) -> str:
 def _differences(scene: Scene, sent: Request, refusal: Refuse) -> list[str]:
     if refusal.nearest is None or refusal.played:
         return []
+    if refusal.stranger:
+        return ["whom it names, perhaps: addresses and numbers of people are not in the file, and it is another test's"]
     return [str(each) for each in explain(scene.shown(refusal.nearest).request, sent, scene.fingerprints)]
 
 

@@ -160,3 +160,22 @@ def test_unplayed_are_the_tests_own():
     one = player(exchange("a"), exchange("b"), exchange("c", test=OTHER), exchange("d", after="429"))
     ask(one, "a")
     assert [each.request.json["messages"][0]["content"] for each in one.unplayed()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "owner", "answered"),
+    [
+        ("write to redacted-email-1@example.com", "test_a", True),
+        ("write to redacted-email-1@example.com", "test_b", False),
+        ("write to redacted-email-1@example.com", "", True),
+        ("the key is redacted-anthropic-key-1", "test_b", True),
+        ("write to nobody", "test_b", True),
+    ],
+)
+def test_another_test_answers_nothing_that_names_people(text: str, owner: str, answered: bool):
+    """Two requests that differ only in an e-mail address have one redacted form."""
+    recorded = exchange(text, test="test_a")
+    one = Player([recorded], owner=owner, mode="none", fingerprints=Fingerprints())
+    decision = one.decide(recorded.request, recorded.request)
+    assert isinstance(decision, Play if answered else Refuse)
+    assert isinstance(decision, Play) or decision.stranger

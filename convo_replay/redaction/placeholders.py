@@ -65,8 +65,13 @@ def make(cls: str, number: int) -> str:
 
 
 def make_opaque(original: str, number: int) -> str:
-    """Base64 text as long as `original`, with its padding; decodes to `redacted-opaque-NUMBER ` repeated."""
+    """Base64 text as long as `original`, with its padding; decodes to `redacted-opaque-NUMBER ` repeated.
+
+    At least `LEAST_OPAQUE` characters: less could not be told from other base64.
+    """
     body = original.rstrip("=")
+    if len(body) < LEAST_OPAQUE:
+        original = body = "=" * LEAST_OPAQUE
     unit = f"{MARK}{OPAQUE_CLASS}-{number} ".encode()
     filler = base64.b64encode(unit * (len(body) // (len(unit) // 3 * 4) + 2)).decode()
     return filler[: len(body)] + original[len(body) :]

@@ -213,6 +213,15 @@ class Redactor:
         with self._lock:
             return self._values.string(text)
 
+    def policy(self, cls: str) -> Policy:
+        """What becomes of a value of this class here."""
+        return self._values.policy(cls)
+
+    def place(self, cls: str, value: str) -> str:
+        """The placeholder of a value that is of this class by its place, whatever it looks like."""
+        with self._lock:
+            return self._values.place(cls, value)
+
     def known_in(self, text: str) -> list[tuple[int, str]]:
         """(offset, class) of known values and table patterns in a text; `secrets=` patterns are left out."""
         with self._lock:
@@ -270,13 +279,23 @@ class Redactor:
         if isinstance(body, Binary):
             data = self._values.data(body.data)
             return body if data is body.data else Binary(data)
-        body = body if body.value is None else replace(body, value=None)
+        if body.value is not None:
+            if self._values.may_hold(_dumped(body.value).decode()):
+                value = self._values.value(body.value)
+                if value is not body.value:
+                    return self._blob(body, value)
+            body = replace(body, value=None)
         first = bytes.fromhex(body.starts).decode("latin-1")
         if not first or not self._values.detector.may_begin(first):
             return body
         if self._values.probe is not None:
             self._values.probe.append("blob")
         return replace(body, starts="")
+
+    def _blob(self, body: Blob, value: Any) -> Blob:
+        """A large body that holds secrets, by the hash of what is left of it: the same with another secret."""
+        data = placeholders.classes_only(_dumped(value).decode()).encode()
+        return Blob(hashlib.sha256(data).hexdigest(), len(data), body.type)
 
     def _part(self, part: Part) -> Part:
         name = self._values.string(part.name)

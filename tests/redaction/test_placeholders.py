@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convo_replay.redaction import Redactor
-from convo_replay.redaction.placeholders import classes_only, found, make, make_opaque
+from convo_replay.redaction.classes import BY_NAME
+from convo_replay.redaction.placeholders import OPAQUE_CLASS, classes_only, found, make, make_opaque, places
 
 TEXTS = [
     ("", []),
@@ -63,3 +64,28 @@ def test_digits_beside_a_secret_do_not_join_its_number() -> None:
     assert redactor.text("alpha23") == "redacted-secret-1"
     assert redactor.text("alpha 23") == "redacted-secret-2 23"
     assert make("secret", 123) not in redactor.text("alpha23")
+
+
+@pytest.mark.parametrize("cls", BY_NAME)
+@pytest.mark.parametrize("around", ["{}", "a {} b", '"{}"', "id={}&x=1", "x/{}/y", "<{}>,"])
+def test_each_class_knows_its_placeholder_and_no_pattern_takes_it(cls: str, around: str) -> None:
+    if cls == OPAQUE_CLASS:
+        pytest.skip("base64, see above")
+    for number in (1, 12, 4711):
+        made = make(cls, number)
+        text = around.format(made)
+        assert [(place.cls, place.number) for place in places(text)] == [(cls, number)]
+        assert found(text) == [made]
+        assert classes_only(text) == around.format(f"redacted-{cls}")
+        assert Redactor().text(text) == text
+
+
+def test_a_short_opaque_value_becomes_one_that_can_be_told() -> None:
+    made = make_opaque("c2hvcnQ=", 7)
+    assert found(made) == [made]
+    assert base64.b64decode(made, validate=True).startswith(b"redacted-opaque-7")
+
+
+@pytest.mark.parametrize("text", ["redacted-request-id-3", "req_REDACTED3"])
+def test_older_placeholders_mean_the_same_class(text: str) -> None:
+    assert classes_only(text) == "redacted-request-id"

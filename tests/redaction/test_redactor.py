@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request, Text
+from convo_replay.bodies import body_of
+from convo_replay.exchange import Blob, Chunk, End, Exchange, Head, Json, Request, Text
 from convo_replay.redaction import Redactor, leaks
 from convo_replay.redaction.classes import CLASSES, classify
 
@@ -264,3 +265,27 @@ def test_fields_of_a_form_go_by_their_name(body, gone, stays):
     redacted = Redactor().request(Request("POST", "https://api.example.com/x", (), Text(body))).body
     assert stays in redacted.text
     assert not any(value in redacted.text for value in gone)
+
+
+@pytest.mark.parametrize("other", ["tiger-stripe-9", "another one of quite another length"])
+def test_a_large_body_is_known_by_the_hash_of_its_redacted_form(other: str) -> None:
+    def asked(secret: str) -> Blob:
+        value = {"messages": [{"role": "user", "content": f"{secret}: " + "long " * 300_000}]}
+        body = body_of(json.dumps(value).encode())
+        assert isinstance(body, Blob)
+        redacted = Redactor(secrets=[secret]).request(Request("POST", "https://x", (), body)).body
+        assert isinstance(redacted, Blob)
+        assert redacted.sha256 != body.sha256
+        return redacted
+
+    one = asked("tiger-stripe-1")
+    assert one == asked(other)
+    assert Redactor(secrets=["tiger-stripe-1"]).request(Request("POST", "https://x", (), one)).body == one
+
+
+def test_a_large_body_without_a_secret_keeps_its_hash() -> None:
+    body = body_of(json.dumps({"messages": [{"role": "user", "content": "long " * 300_000}]}).encode())
+    redacted = Redactor(secrets=["tiger-stripe"]).request(Request("POST", "https://x", (), body)).body
+    assert isinstance(redacted, Blob)
+    assert isinstance(body, Blob)
+    assert redacted.sha256 == body.sha256
