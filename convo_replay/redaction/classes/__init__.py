@@ -10,21 +10,37 @@ from convo_replay.redaction.classes.entry import Check, Class, Policy, Severity
 from convo_replay.redaction.classes.identities import IDENTITIES
 from convo_replay.redaction.classes.places import PLACES
 
-__all__ = ["ANCHORS", "BY_NAME", "CLASSES", "SEARCHED", "Check", "Class", "Policy", "Severity", "by_anchor", "classify"]
+__all__ = [
+    "ANCHORS",
+    "BY_NAME",
+    "CLASSES",
+    "DENSE",
+    "LOOSE",
+    "SEARCHED",
+    "Check",
+    "Class",
+    "Policy",
+    "Severity",
+    "by_anchor",
+    "classify",
+]
 
-CLASSES: tuple[Class, ...] = (*CREDENTIALS, *IDENTITIES, *PLACES)
+CLASSES: tuple[Class, ...] = (*CREDENTIALS, *PLACES, *IDENTITIES)
 BY_NAME: dict[str, Class] = {item.name: item for item in reversed(CLASSES)}
 """Each class by its name; of several entries of one name the first."""
+
 SEARCHED = tuple(item for item in CLASSES if item.pattern and not item.anchors)
 """What has no anchor: looked for in the whole of every text."""
 
+Anchors = dict[str, tuple[Class, ...]]
 
-def by_anchor() -> dict[str, tuple[Class, ...]]:
+
+def by_anchor(classes: tuple[Class, ...] = CLASSES) -> Anchors:
     """Anchor → its classes, in the order of the table.
 
     An anchor that another begins with takes over its entries: each place of a text is tried once.
     """
-    entries = [(anchor, item) for item in CLASSES if item.pattern for anchor in item.anchors]
+    entries = [(anchor, item) for item in classes if item.pattern for anchor in item.anchors]
     anchors = {anchor for anchor, _ in entries}
     shortest = {a: min((b for b in anchors if a.startswith(b)), key=len) for a in anchors}
     table: dict[str, list[Class]] = {}
@@ -36,14 +52,22 @@ def by_anchor() -> dict[str, tuple[Class, ...]]:
 
 
 ANCHORS = by_anchor()
+DENSE = by_anchor(tuple(item for item in CLASSES if item.dense))
+"""Anchors that are looked for in runs of the characters of keys."""
+LOOSE = by_anchor(tuple(item for item in CLASSES if not item.dense))
+"""Anchors that are looked for everywhere."""
 
 
 def classify(value: str) -> str | None:
     """The class whose pattern takes the whole of `value`, or `None`."""
     for anchor, items in ANCHORS.items():
-        if value.startswith(anchor):
+        if anchor in value:
             for item in items:
+                if not value.startswith(anchor) and not item.before:
+                    continue
                 match = item.regex.match(value)
-                if match is not None and match.end() == len(value) and "value" not in item.regex.groupindex:
+                if match is None or match.end() != len(value) or "value" in item.regex.groupindex:
+                    continue
+                if item.check is None or item.check(match):
                     return item.name
     return None

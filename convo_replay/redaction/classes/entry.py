@@ -2,7 +2,8 @@
 
 A class with a `pattern` is looked for in every text. Search is by *anchor*, a literal that each match
 begins with: `str.find` walks a text at memory speed, and only where an anchor stands is the pattern
-tried, so that a text without one costs a handful of `in` tests. Patterns are loose about lengths (a
+tried. Anchors of keys and ids, by far the most, are looked for only in long runs of the characters that
+keys are made of (`dense`), so that prose costs next to nothing. Patterns are loose about lengths (a
 vendor may change them) and strict about what stands to the left: a word character there means that
 the anchor is the middle of something else (`task-…`, base64url), except where it ends an escape of
 the text itself (`\\n`, `\\u0022`, `%3D`), and except before prefixes that occur nowhere by chance.
@@ -20,10 +21,11 @@ Policy = Literal["keep", "placeholder", "drop"]
 Severity = Literal["error", "warn", "info"]
 Check = Callable[[re.Match[str]], bool]
 
-LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2}))"
 """Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding."""
-MOST_LEAD = 64
 A_DIGIT = r"(?=[\w-]{0,200}\d)"
+LEAST_RUN = 20
+"""Characters of a run that anchors of dense classes are looked for in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +39,16 @@ class Class:
             for what is kept.
         anchors: literals, one of which begins every match of `pattern`. Without any, a pattern is searched for in the
             whole text: for what has no literal in it, and costs accordingly.
-        lead: characters, as in the brackets of a pattern, that may stand before the anchor and belong to the match
-            (the local part of an e-mail address); up to `MOST_LEAD` of them.
-        pattern: a regular expression, tried with `match` at an anchor, or where its lead begins; group `value`, where
-            there is one, is what is replaced.
+        pattern: a regular expression, tried with `match` at an anchor; group `value`, where there is one, is what is
+            replaced.
         check: asked about each match; `False` where it is none after all.
         shape: its placeholder with `{n}` for the number, where `redacted-NAME-{n}` would not look like the value.
         example: one that the pattern takes (made up).
         source: where the shape is documented.
-        learned: whether a value found by what stands around it is looked for everywhere from then on.
+        before: characters that may stand left of the anchor and belong to the match (at most 256 of them).
+        dense: whether a match lies in a run of at least 20 of `A-Za-z0-9+/_.-` that its anchor is part of.
+        context: whether it is known by what stands beside it, not by its own look: a distinctive one is looked for
+            everywhere from then on.
     """
 
     name: str
@@ -57,22 +60,19 @@ class Class:
     shape: str = ""
     example: str = ""
     source: str = ""
-    lead: str = ""
-    learned: bool = False
+    before: frozenset[str] = frozenset()
+    dense: bool = False
+    context: bool = False
+
+    @property
+    def learned(self) -> bool:
+        """Whether a value of it, once found, is looked for everywhere from then on."""
+        return self.context
 
     @property
     def regex(self) -> re.Pattern[str]:
         """`pattern`, compiled when it is first needed: few files hold more than two or three classes."""
         return _compiled(self.pattern)
-
-
-    def begins(self, text: str, at: int) -> int:
-        """Where a match with the anchor at `at` would begin: there, or where its lead does."""
-        if not self.lead:
-            return at
-        low = max(0, at - MOST_LEAD)
-        held = _compiled(f"[{self.lead}]*").match(text[low:at][::-1])
-        return at if held is None else at - held.end()
 
 
 @functools.cache
@@ -90,10 +90,17 @@ def by_pattern(
     severity: Severity = "error",
     shape: str = "",
     check: Check | None = None,
-    lead: str = "",
-    learned: bool = False,
+    before: str = "",
+    dense: bool = False,
+    context: bool = False,
 ) -> Class:
     """A class that is recognized in any text; `anchors` in one string, apart by spaces."""
     return Class(
-        name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source, lead, learned
-    )
+        name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source,
+        frozenset(before), dense, context,
+    )  # fmt: skip
+
+
+def by_prefix(name: str, anchors: str, pattern: str, example: str, source: str, *, check: Check | None = None) -> Class:
+    """A key whose prefix tells whose it is: not inside a word, in a run of the characters of keys."""
+    return by_pattern(name, anchors, LEFT + pattern, example, source, check=check, dense=True)

@@ -1,0 +1,206 @@
+"""What a text says in other words: percent-encoding, JSON escapes, base64, hex.
+
+Each gives *views*: a decoded text with a way back from its offsets to those of the original, so that what is
+found in it is a stretch of the original. Nothing is decoded for its looks: a run of base64 or hex is, where
+its characters are those of printable text (of random bytes one place in 3,000 looks so), and a run that
+begins like an image, a PDF or an archive never is.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from convo_replay.redaction.placeholders import LEAST_OPAQUE
+
+Place = tuple[int, int, bool]
+"""(start, end, opaque): where in the original something stands, and whether base64 is to take its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A decoded text; `place(start, end)` is where a stretch of it stands in the original."""
+
+    text: str
+    place: Callable[[int, int], Place]
+
+
+def views(text: str) -> Iterator[View]:
+    """`text` without its percent-encoding and without its JSON escapes, where it has such."""
+    if "%" in text:
+        view = _unescaped(text, _PERCENT, _percent)
+        if view is not None:
+            yield view
+    if "\\" in text:
+        view = _unescaped(text, _ESCAPES, _escape)
+        if view is not None:
+            yield view
+
+
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+# What an encoder escapes though JSON does not ask for it, in a string inside of strings too.
+_ESCAPES = re.compile(r"\\+(?:u00([2-7][0-9A-Fa-f])|([/\"']))")
+
+
+def _percent(match: re.Match[str]) -> str:
+    # Character by character, so that each stands where its triplet stood.
+    data = bytes.fromhex(match[0].replace("%", ""))
+    return data.decode("latin-1")
+
+
+def _escape(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else match[2]
+
+
+def _unescaped(text: str, escapes: re.Pattern[str], decode: Callable[[re.Match[str]], str]) -> View | None:
+    parts: list[str] = []
+    # Offsets in the view and in the text from which both run in step, or in steps of `stride`.
+    here, there, stride = [0], [0], [1]
+    at = length = 0
+    for match in escapes.finditer(text):
+        start, end = match.span()
+        piece = decode(match)
+        length += start - at
+        parts += (text[at:start], piece)
+        here += (length, length + len(piece))
+        there += (start, end)
+        stride += ((end - start) // len(piece), 1)
+        length += len(piece)
+        at = end
+    if not parts:
+        return None
+    parts.append(text[at:])
+
+    def place(begin: int, stop: int) -> Place:
+        first = bisect_right(here, begin) - 1
+        last = bisect_right(here, stop - 1) - 1
+        start = there[first] + (begin - here[first]) * stride[first]
+        end = there[last] + (stop - 1 - here[last]) * stride[last]
+        return start, end + stride[last], False
+
+    return View("".join(parts), place)
+
+
+# Base64 of nine printable characters or more, wherever in a run it begins: of three characters each.
+_TEXT64 = re.compile(
+    r"(?:[I-Za-f][C-HS-Xi-n0-3yz][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){3,}"
+)  # fmt: skip
+_TEXT16 = re.compile(r"(?:[2-7][0-9A-Fa-f]|0[9AaDd]){10,}")
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_-]")
+_STANDARD = str.maketrans("-_", "+/")
+_PRINTABLE = re.compile(r"[\t\n\r -~]{9,}")
+_MAGIC = (
+    "iVBORw0KGgo",  # PNG
+    "/9j/", "_9j_",  # JPEG
+    "R0lGOD",  # GIF
+    "UklGR",  # WebP, WAV
+    "JVBERi0",  # PDF
+    "UEsDB",  # zip, docx, xlsx
+    "H4sI",  # gzip
+    "SUQz", "T2dnUw", "ZkxhQw",  # MP3, Ogg, FLAC
+    "AAAAIGZ0eX", "AAAAGGZ0eX", "AAAAHGZ0eX",  # MP4, M4A
+    "Qk0",  # BMP
+    "GkXfo",  # WebM
+)  # fmt: skip
+_LEAST_MEDIUM = 64
+_MOST_KEPT = 16_384
+
+
+def is_medium(text: str, start: int, end: int) -> bool:
+    """Whether the run `text[start:end]` is base64 of an image, a document, a sound, an archive."""
+    return end - start >= _LEAST_MEDIUM and text.startswith(_MAGIC, start)
+
+
+def hidden(text: str, start: int, end: int) -> Iterator[View]:
+    """The texts that stand in base64 or hex in a run of their characters, `text[start:end]`."""
+    at = start
+    while True:
+        match = _TEXT64.search(text, at, end)
+        if match is None:
+            break
+        begin = _run_start(text, start, match.start())
+        after = _NOT_BASE64.search(text, match.end(), end)
+        at = stop = after.start() if after is not None else end
+        yield from _in_base64(text, begin, stop)
+    match = _TEXT16.search(text, start, end)
+    while match is not None:
+        yield from _in_hex(text, match)
+        match = _TEXT16.search(text, match.end(), end)
+
+
+def may_hide(text: str, start: int, end: int) -> bool:
+    """Whether text may stand in base64 or hex in the run `text[start:end]`; cheap."""
+    return _TEXT64.search(text, start, end) is not None or _TEXT16.search(text, start, end) is not None
+
+
+def is_escaped(text: str) -> bool:
+    """Whether `views` gives any view."""
+    return ("%" in text and _PERCENT.search(text) is not None) or ("\\" in text and _ESCAPES.search(text) is not None)
+
+
+_REST = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+
+
+def to_run_end(text: str, start: int, end: int) -> tuple[int, int]:
+    """A known value in base64, `start` at a multiple of four characters, with what follows it in its run.
+
+    Behind a value everything shifts with its length: left standing, it would tell something of the value,
+    and differ where another one is encoded.
+    """
+    rest = _REST.match(text, end)
+    end = rest.end() if rest is not None else end
+    while end - start < LEAST_OPAQUE and start >= 4 and _NOT_BASE64.search(text, start - 4, start) is None:
+        start -= 4
+    return start, end
+
+
+def _run_start(text: str, start: int, at: int) -> int:
+    return max(text.rfind(".", start, at) + 1, start)
+
+
+def _in_base64(text: str, begin: int, stop: int) -> Iterator[View]:
+    run = text[begin:stop]
+    padded = stop
+    while padded < len(text) and padded - stop < 2 and text[padded] == "=":
+        padded += 1
+    found = _decoded(run) if len(run) <= _MOST_KEPT else _decode(run)
+    for offset, first, stretch in found:
+        yield View(stretch, functools.partial(_place_in_base64, begin + offset, first, padded))
+
+
+def _place_in_base64(base: int, first: int, end: int, begin: int, stop: int) -> Place:
+    start = base + (first + begin) // 3 * 4
+    # What is too short for a placeholder takes some of what stands before with it.
+    while end - start < LEAST_OPAQUE and start - 4 >= base:
+        start -= 4
+    return start, end, True
+
+
+def _decode(run: str) -> tuple[tuple[int, int, str], ...]:
+    """(offset of the alignment, offset in the decoded bytes, text) of each stretch of text in a run of base64."""
+    offsets = {match.start() % 4 for match in _TEXT64.finditer(run)}
+    standard = run.translate(_STANDARD)
+    found = []
+    for offset in sorted(offsets):
+        body = standard[offset:]
+        if len(body) % 4 == 1:
+            body = body[:-1]
+        decoded = base64.b64decode(body + "=" * (-len(body) % 4)).decode("latin-1")
+        found += [(offset, match.start(), match[0]) for match in _PRINTABLE.finditer(decoded)]
+    return tuple(found)
+
+
+_decoded = functools.lru_cache(512)(_decode)
+
+
+def _in_hex(text: str, match: re.Match[str]) -> Iterator[View]:
+    start, end = match.span()
+    yield View(bytes.fromhex(text[start:end]).decode("latin-1"), functools.partial(_place_in_hex, start))
+
+
+def _place_in_hex(base: int, begin: int, stop: int) -> Place:
+    return base + 2 * begin, base + 2 * stop, False

@@ -1,0 +1,234 @@
+"""`named-secret`: a value that looks random, under a name that says it is a credential.
+
+A name alone is not enough (`max_tokens`, `page_token`, `password: str`), nor is a look alone (ids, hashes):
+both are asked for. Names are read word by word, in any spelling: `apiKey`, `API_KEY`, `x-api-key`.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterator
+from math import log2
+
+from convo_replay.redaction import placeholders
+from convo_replay.redaction.environment import is_plain
+from convo_replay.standins import STAND_IN
+
+LEAST = 8
+"""Characters of a value, in text as in parsed JSON."""
+MOST = 4096
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_ALONE = frozenset({
+    "password", "passwd", "pwd", "passphrase", "passcode", "secret", "apikey", "token", "credential", "credentials",
+    "bearer", "authorization", "pat", "passwort", "authtoken", "accesstoken", "secretkey", "accesskey", "privatekey",
+    "passwords", "secrets", "apitoken", "pgpassword", "authkey",
+})  # fmt: skip
+"""Last words of a name that say it."""
+_KEY_OF = frozenset({
+    "api", "access", "secret", "private", "auth", "authentication", "authorization", "encryption", "signing",
+    "signature", "master", "service", "client", "admin", "app", "application", "shared", "storage", "account",
+    "subscription", "webhook", "session", "deploy", "license", "hmac", "aes", "ssh", "jwt", "bot", "token", "org",
+    "project", "functions", "host", "write", "read", "server", "db", "database", "system", "user", "ephemeral",
+    "openai", "anthropic", "claude", "azure", "aws", "gemini", "google", "groq", "mistral", "cohere", "xai", "grok",
+    "perplexity", "deepseek", "openrouter", "together", "fireworks", "replicate", "huggingface", "hf", "tavily",
+    "serpapi", "serper", "exa", "langsmith", "langfuse", "pinecone", "weaviate", "qdrant", "github", "gitlab", "slack",
+    "stripe", "twilio", "sendgrid", "datadog", "dd", "sentry", "elevenlabs", "deepgram", "cloudflare", "ollama",
+    "litellm", "voyage", "jina", "firecrawl", "brave", "bing", "cerebras", "nvidia", "replit", "vercel", "supabase",
+    "firebase", "algolia", "mapbox", "weather", "maps", "mail", "mailgun", "smtp", "redis", "postgres", "mysql",
+})  # fmt: skip
+"""What stands before `key` where the key is one that opens something."""
+_NO_TOKEN_OF = frozenset({
+    "page", "next", "continuation", "cursor", "sync", "pagination", "previous", "prev", "resume", "max", "stop",
+    "start", "end", "eos", "bos", "pad", "unk", "special", "input", "output", "first", "last", "per", "mask", "sep",
+    "cls", "completion", "prompt", "scroll", "nextpage",
+})  # fmt: skip
+_AZURE = re.compile(r"azure|cognitive|ocp-?apim", re.IGNORECASE)
+_AWS = re.compile(r"aws|secret_?access_?key", re.IGNORECASE)
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, in small letters: `xApiKey` and `X_API_KEY` alike are `x api key`."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+@functools.lru_cache(4096)
+def telling(name: str) -> bool:
+    """Whether a key, a parameter, a variable of this name holds a credential."""
+    if len(name) > 80:
+        return False
+    found = words(name)
+    while found and found[-1].isdigit():
+        found.pop()
+    if not found:
+        return False
+    last, before = found[-1], found[-2] if len(found) > 1 else ""
+    if last in _ALONE:
+        return not (last == "token" and before in _NO_TOKEN_OF)
+    if last in ("key", "keys"):
+        return before in _KEY_OF
+    if last in ("value", "b64", "base64", "plain", "raw", "text", "header", "string") and len(found) > 1:
+        return telling(" ".join(found[:-1]))
+    return False
+
+
+_MASK = re.compile(r"\*{3}|\.{3}|…|•{2}|([xX#0\-_?])\1{5}|\[[A-Za-z_ -]+\]|<[^>]*>|\{[^}]*\}|\$\(|^\$[A-Za-z_]|^%\(")
+_SAYS_SO = re.compile(
+    r"example|dummy|placeholder|redacted|masked|filtered|scrubbed|sanitized|your|change_?me|fake|sample|insert|replace",
+    re.IGNORECASE,
+)
+_PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]?[\d:.Z+-]*")
+_CODE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+|[A-Za-z_][\w.]*[(\[].*|@?\w+")
+_PIECE = re.compile(r"[A-Za-z]+|\d+")
+_CASES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_VOWELS = frozenset("aeiouyAEIOUY")
+
+
+def is_secret_value(value: str) -> bool:
+    """Whether a value looks random: no words, numbers, paths, code, mask, placeholder, stand-in.
+
+    In a value of 8 to 15 characters letters and digits are asked for, and a third kind of character: capitals
+    beside small letters, or punctuation. In a longer one the pieces between changes of kind are looked at:
+    words are long ones of letters with vowels.
+    """
+    if not LEAST <= len(value) <= MOST or STAND_IN in value or placeholders.may_hold(value):
+        return False
+    if any(char.isspace() for char in value) or not value.isascii() or len(set(value)) < 6:
+        return False
+    if _MASK.search(value) or _SAYS_SO.search(value) or _PATH.match(value) or _DATE.fullmatch(value):
+        return False
+    if is_plain(value):
+        return False
+    kinds = _kinds(value)
+    if "1" not in kinds and len(value) < 20:
+        return False
+    if len(value) < 16:
+        return len(kinds) >= 3 and not _is_worded(value)
+    if len(kinds - {"."}) < 2 or entropy(value) < 2.8:
+        return False
+    return not _is_worded(value)
+
+
+def _kinds(value: str) -> set[str]:
+    return {"1" if c.isdigit() else "a" if c.islower() else "A" if c.isupper() else "." for c in value}
+
+
+def _is_worded(value: str) -> bool:
+    """Whether words and short numbers make up the most of a value: `my-service-key-2024`, `getToken2`."""
+    letters = 0
+    for piece in _CASES.findall(value):
+        if len(piece) >= 4 and _is_word(piece):
+            letters += len(piece)
+    return letters * 2 > len(value)
+
+
+def _is_word(piece: str) -> bool:
+    low = piece.lower()
+    vowels = sum(1 for char in low if char in _VOWELS)
+    if not 0.2 <= vowels / len(low) <= 0.7:
+        return False
+    return re.search(r"[^aeiouy]{5}|[aeiou]{4}|[qjxz][^aeiouy]|(.)\1\1", low) is None
+
+
+def entropy(value: str) -> float:
+    """Bits for a character, by how often each occurs."""
+    size = len(value)
+    return -sum(n / size * log2(n / size) for n in Counter(value).values())
+
+
+def named(name: str, value: str) -> str | None:
+    """The class of a value that its name says is a credential and that looks like one, or `None`."""
+    if not telling(name) or not is_secret_value(value):
+        return None
+    low = name.lower()
+    if "session" in low and "token" in low and (_AWS.search(name) or len(value) >= 100):
+        return "aws-session-token"
+    if len(value) == 40 and re.search(r"secret_?-?access_?-?key|aws.*secret", low):
+        return "aws-secret"
+    if "twilio" in low:
+        return "twilio-key"
+    if _AZURE.search(low) and (len(value) in (32, 84) or len(value) > 40):
+        return "azure-key"
+    return "named-secret"
+
+
+# Roots of telling names, in small letters; where none stands in a text, no name does.
+_ROOTS = ("assw", "assphr", "asscode", "ecret", "oken", "key", "redential", "pwd", "bearer", "uthoriz")
+_NAME_REST = re.compile(r"[\w-]{0,40}", re.ASCII)
+_QUOTE = r"""\\*["'`]"""
+_AFTER = re.compile(
+    rf"""(?:{_QUOTE})?\]?(?:"""
+    r"""\s{0,4}(?::=|=>|=|:)\s{0,4}(?:(?:str|String|string|SecretStr)\s?=\s?)?(?:[A-Za-z_.]{1,30}\((?=\\*["'`]))?"""
+    rf"""|(?<=["'`])\s?,\s{{0,4}}(?={_QUOTE})"""
+    rf"""|\s?,?\s{{1,20}}(?:{_QUOTE})?value(?:{_QUOTE})?\s?[:=]\s?"""
+    r"""|(?<=[A-Za-z])>|(?<=[A-Za-z])\sis:?\s)"""
+    rf"""(?:{_QUOTE})?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken)\s)?"""
+    rf"""(?:(?<=["'`])(?P<quoted>[^\s"'`\\]{{{LEAST},{MOST}}})(?={_QUOTE})"""
+    rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{MOST}}}))"""
+)
+_SPACE = re.compile(rf"""[ =](?:{_QUOTE})?(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{MOST}}})""")
+_FLAG = re.compile(
+    rf"""(?<!\S)(?:-p\s?|(?:-u|--user)[ =]?(?:{_QUOTE})?[\w.@-]{{1,40}}:)(?:{_QUOTE})?"""
+    rf"""(?P<bare>[^\s"'`\\]{{{LEAST},200}})"""
+)  # fmt: skip
+
+
+def in_text(text: str) -> Iterator[tuple[int, int, str]]:
+    """(start, end, class) of the values in a text that stand beside a telling name."""
+    low = text.lower()
+    if len(low) != len(text):  # a letter that has two small ones
+        low = text
+    seen = 0
+    for at in sorted({place for root in _ROOTS if root in low for place in _places(low, root)}):
+        if at < seen:
+            continue
+        rest = _NAME_REST.match(text, at)
+        seen = rest.end() if rest is not None else at
+        left = _name_start(text, at)
+        found = _valued(text, left, seen)
+        if found is not None:
+            yield found
+            seen = found[1]
+    for flag in ("-p", "-u ", "--user"):
+        if flag in text:
+            for at in _places(text, flag):
+                match = _FLAG.match(text, at)
+                if match is not None and is_secret_value(match["bare"]):
+                    yield match.start("bare"), match.end("bare"), "named-secret"
+
+
+def _name_start(text: str, at: int) -> int:
+    start = at
+    while start > 0 and at - start < 60 and (text[start - 1].isalnum() or text[start - 1] in "_.-"):
+        start -= 1
+    if start and text[start - 1] == "\\" and start < at:  # the letter of an escape: `\napi_key`
+        start += 1
+    return start
+
+
+def _valued(text: str, start: int, end: int) -> tuple[int, int, str] | None:
+    name = text[start:end]
+    if not telling(name):
+        return None
+    match = None
+    if name.startswith("-") or name.lower() == "bearer":
+        match = _SPACE.match(text, end)
+    match = match or _AFTER.match(text, end)
+    if match is None:
+        return None
+    group = match.lastgroup or ""
+    value = match[group]
+    if group == "bare":
+        value = value.rstrip(".:!?")
+    cls = named(name, value)
+    return None if cls is None else (match.start(group), match.start(group) + len(value), cls)
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + len(part))
