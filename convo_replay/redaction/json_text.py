@@ -47,12 +47,12 @@ def edits(
     Args:
         spans: what is changed in a string, as (start, end, text) of its value; by default one stretch.
     """
-    before, after = list(_leaves(old, numbers)), list(_leaves(new, numbers))
+    leaves = list(_leaves(old, new, numbers))
     tokens = list((_LEAF if numbers else _TOKEN).finditer(source))
-    if len(tokens) != len(before) or len(before) != len(after):
+    if len(tokens) != len(leaves):
         raise ValueError("the source is not the text of the value")
     found: list[Edit] = []
-    for token, was, becomes in zip(tokens, before, after, strict=True):
+    for token, (was, becomes) in zip(tokens, leaves, strict=True):
         if was == becomes:
             continue
         if isinstance(was, str) and isinstance(becomes, str):
@@ -104,22 +104,23 @@ def _listed(source: str, numbers: Sequence[int]) -> str:
     return f"[{(comma[0] if comma else ', ').join(map(str, numbers))}]"
 
 
-def _leaves(value: Any, numbers: bool) -> Iterator[Any]:
-    stack = [value]
+def _leaves(old: Any, new: Any, numbers: bool) -> Iterator[tuple[Any, Any]]:
+    """What stands in the text of `old` as a token of its own, and what it becomes."""
+    stack = [(old, new)]
     while stack:
-        item = stack.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, dict):
-            for key, held in reversed(item.items()):
-                stack += (held, key)
-        elif isinstance(item, list):
-            if numbers and item and all(type(one) is int and one >= 0 for one in item):
-                yield item
+        was, becomes = stack.pop()
+        if isinstance(was, str):
+            yield was, becomes
+        elif isinstance(was, dict):
+            for (key, held), (name, out) in zip(reversed(was.items()), reversed(becomes.items()), strict=True):
+                stack += ((held, out), (key, name))
+        elif isinstance(was, list):
+            if numbers and was and all(type(one) is int and one >= 0 for one in was):
+                yield was, becomes
             else:
-                stack += reversed(item)
-        elif numbers and isinstance(item, (int, float)) and not isinstance(item, bool):
-            yield item
+                stack += zip(reversed(was), reversed(becomes), strict=True)
+        elif numbers and isinstance(was, (int, float)) and not isinstance(was, bool):
+            yield was, becomes
 
 
 def completed(source: str) -> tuple[str, str, str] | None:

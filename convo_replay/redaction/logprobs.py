@@ -52,10 +52,10 @@ def changes(values: Iterable[Any], spans: Callable[[str], Sequence[Span]]) -> Ch
                 groups.setdefault(address, []).append(token)
     made: Changes = {}
     for tokens in groups.values():
-        texts = _texts(tokens)
+        texts, links = _texts(tokens)
         becomes = streams.write_back(texts, spans)
         shift = 0
-        for token, text, new, touched in zip(tokens, texts, becomes, _touched(tokens, texts, becomes), strict=True):
+        for token, text, new, touched in zip(tokens, texts, becomes, _touched(texts, becomes, links), strict=True):
             if token.at >= 0:
                 _change_listed(token, new if touched else None, shift, made)
             elif touched:
@@ -114,18 +114,23 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _texts(tokens: Sequence[_Token]) -> list[str]:
-    """What each token adds to the text; a character split over several is the last one's."""
+def _texts(tokens: Sequence[_Token]) -> tuple[list[str], list[bool]]:
+    """What each token adds to the text, and whether it ends inside a character, which is the next one's then."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    last = len(tokens) - 1
-    return [decoder.decode(token.data, final=at == last) for at, token in enumerate(tokens)]
+    texts, links = [], []
+    for at, token in enumerate(tokens):
+        texts.append(decoder.decode(token.data, final=at == len(tokens) - 1))
+        links.append(bool(decoder.getstate()[0]))
+    return texts, links
 
 
-def _touched(tokens: Sequence[_Token], texts: Sequence[str], becomes: Sequence[str]) -> list[bool]:
+def _touched(texts: Sequence[str], becomes: Sequence[str], links: Sequence[bool]) -> list[bool]:
+    """Which tokens are written anew: those that share a character with a changed one, too."""
     touched = [text != new for text, new in zip(texts, becomes, strict=True)]
-    for at in range(len(tokens) - 2, -1, -1):
-        if tokens[at].data and not texts[at]:  # the first bytes of the next token's character
-            touched[at] = touched[at + 1]
+    for at in range(1, len(touched)):
+        touched[at] = touched[at] or (links[at - 1] and touched[at - 1])
+    for at in range(len(touched) - 2, -1, -1):
+        touched[at] = touched[at] or (links[at] and touched[at + 1])
     return touched
 
 

@@ -6,6 +6,7 @@ JSON and streams as text.
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any
@@ -90,7 +91,10 @@ def _document(body: bytes, values: Values) -> bytes:
 
 
 def _text(source: str, value: Any, made: Any) -> str:
-    return json_text.edit(source, value, made, numbers="logprobs" in source)
+    try:
+        return json_text.edit(source, value, made, numbers="logprobs" in source)
+    except ValueError:  # written in a way that cannot be kept
+        return json.dumps(made, ensure_ascii=source.isascii(), separators=(",", ":"))
 
 
 def _edited(data: str, value: Any, tail: _Tail | None, pieces: Pieces, values: Values) -> str:

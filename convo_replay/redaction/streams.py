@@ -56,8 +56,8 @@ def pieces(value: Any, kind: str = "") -> list[Piece]:
 
 def root(value: dict[str, Any], kind: str = "") -> Address:
     """How the addresses in an event begin: with its type."""
-    kind = value.get("type", kind)
-    begin: Address = (_SAME.get(kind, kind) if isinstance(kind, str) else None,)
+    said = value.get("type", kind)
+    begin: Address = (_SAME.get(said, said) if isinstance(said, str) else None,)
     if "item_id" in value and "output_index" not in value:
         begin += (str(value["item_id"]),)
     return begin
