@@ -7,6 +7,9 @@ that their presence can be tested. Dropped: everything else, credentials and coo
 edge (cf-ray, via, server), and what describes an encoding of the body that the cassette does not have
 (content-encoding, content-length, transfer-encoding).
 
+A header has a class where its name says what its value tells (`class_of`). What becomes of a class is the
+user's to say (`redact={"machine": "keep", "rate-limit": "drop"}`), except that credentials never stay.
+
 Sources: protocol.md §4.3 and §5; recorded traffic.
 """
 
@@ -14,9 +17,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from convo_replay.exchange import Binary, Blob, Body, Headers, Text
+from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.placeholders import PLACEHOLDER
 from convo_replay.standins import STAND_IN
 
@@ -40,14 +44,8 @@ RESPONSE_KEPT = frozenset({
     "deprecation", "sunset", "warning",
     "x-amzn-errortype",  # names the exception class in AWS clients
 })  # fmt: skip
-RESPONSE_KEPT_PREFIXES = (
-    "anthropic-ratelimit-",
-    "anthropic-priority-",
-    "anthropic-fast-",
-    "x-ratelimit-",
-    "ratelimit-",
-    "x-amzn-bedrock-",  # token counts, latency
-)
+RATE_LIMITS = ("anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-", "x-ratelimit-", "ratelimit-")
+RESPONSE_KEPT_PREFIXES = (*RATE_LIMITS, "x-amzn-bedrock-")  # the last: token counts, latency
 
 IDS = {
     "request-id": "request-id",
@@ -66,9 +64,59 @@ IDS = {
 }
 """Header → class of the placeholder that stands for its whole value."""
 
-_CREDENTIAL = re.compile(r"auth|api-?key|token|secret|password|credential|(?:^|-)key$", re.IGNORECASE)
-_NO_CREDENTIAL = re.compile(r"ratelimit|priority|anthropic-fast|bedrock|token-count|idempotency|tokens", re.IGNORECASE)
-_TELLING = frozenset({"cookie", "set-cookie", "cf-ray", "user-agent"})
+_CLASSES = {
+    **IDS,
+    "cookie": "cookie",
+    "cookie2": "cookie",
+    "set-cookie": "cookie",
+    "cf-ray": "cf-ray",
+    "x-amz-cf-id": "cf-ray",
+    "user-agent": "machine",
+    "x-hostname": "machine",
+    "x-goog-api-client": "machine",
+    "via": "",
+    "forwarded": "machine",
+    "x-real-ip": "machine",
+    "x-amz-security-token": "aws-session-token",
+    "api-key": "azure-key",
+    "ocp-apim-subscription-key": "azure-key",
+    "x-amz-id-2": "request-id",
+    "traceparent": "request-id",
+    "tracestate": "request-id",
+    "traceresponse": "request-id",
+    "baggage": "request-id",
+    "sentry-trace": "request-id",
+    "x-cloud-trace-context": "request-id",
+    "requestid": "request-id",
+    "x-datadog-parent-id": "request-id",
+    "chatgpt-account-id": "account-id",
+}
+"""Header → class, of those whose name follows no rule."""
+_NAMES = (
+    (re.compile(r"x-stainless-|sec-ch-ua"), "machine"),
+    (re.compile(r"(?:anthropic-(?:ratelimit|priority|fast)|(?:x-)?ratelimit)(?:-|$)"), "rate-limit"),
+    (re.compile(r".*(?:user-?agent|-forwarded-for|client-ip|connecting-ip|cluster-client-ip)$"), "machine"),
+    (
+        re.compile(
+            r"(?:.*-)?(?:request|req|correlation|invocation|trace|span|generation|call|session|transaction)[-_]?id$"
+        ),
+        "request-id",
+    ),
+    (re.compile(r"(?:.*-)?org(?:anization)?(?:-id)?$"), "organization-id"),
+    (re.compile(r"(?:.*-)?workspace(?:-id)?$"), "workspace-id"),
+    (re.compile(r"(?:.*-)?(?:account|tenant|customer)-id$"), "account-id"),
+    (re.compile(r"(?:.*-)?user-(?:id|email|name)$"), "user-id"),
+)
+_PASSED_ON = "llm_provider-"
+"""What LiteLLM puts before the headers of the upstream."""
+_CREDENTIAL = re.compile(
+    r"auth(?!or(?!iz))|api-?key|token|secret|password|passwd|credential|signature|(?:^|-)key$", re.IGNORECASE
+)
+_NO_CREDENTIAL = re.compile(
+    r"ratelimit|priority|anthropic-fast|bedrock|token-count|tokens|^access-control-|^www-authenticate$|^proxy-authenticate$"
+    r"|(?:idempotency|cache|surrogate|websocket|partition|routing)-key$",
+    re.IGNORECASE,
+)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\s+(?=\S)")
 LEAST = 8
 _NO_SECRETS = frozenset({
@@ -82,18 +130,80 @@ _NO_SECRETS = frozenset({
 
 def kept(name: str, body: Body, *, response: bool) -> bool:
     """Whether the header's value is written (its text redacted like any other)."""
+    if name == _REQUEST_TYPE and not response:
+        return isinstance(body, (Text, Binary, Blob))
+    return is_functional(name, response=response)
+
+
+def is_functional(name: str, *, response: bool) -> bool:
+    """Whether clients act upon the header, or it decides whether a request is valid."""
     if response:
         return name in RESPONSE_KEPT or name.startswith(RESPONSE_KEPT_PREFIXES)
-    if name == _REQUEST_TYPE:
-        return isinstance(body, (Text, Binary, Blob))
     return name in REQUEST_KEPT
+
+
+def class_of(name: str, *, response: bool) -> str | None:
+    """The class of a header that is known by its name; `None` where the name tells nothing.
+
+    Args:
+        name: in any case.
+        response: whether it is one of an answer.
+    """
+    name = name.lower().removeprefix(_PASSED_ON)
+    if name in _CLASSES:
+        return _CLASSES[name] or None
+    if is_functional(name, response=response):
+        return "rate-limit" if name.startswith(RATE_LIMITS) else None
+    for pattern, cls in _NAMES:
+        if pattern.match(name):
+            return cls
+    return "api-key" if _CREDENTIAL.search(name) and not _NO_CREDENTIAL.search(name) else None
+
+
+def decide(name: str, body: Body, policy: Callable[[str], Policy], *, response: bool) -> tuple[str | None, Policy]:
+    """The class of a header and what becomes of it; `keep`: its text is redacted like any other.
+
+    Args:
+        name: in lower case.
+        body: of the request that it belongs to.
+        policy: class → what becomes of it (`Values.policy`).
+        response: whether it is one of an answer.
+    """
+    cls = class_of(name, response=response)
+    if cls is None:
+        return None, "keep" if kept(name, body, response=response) else "drop"
+    if BY_NAME[cls].severity == "error":
+        return cls, "drop"
+    asked = policy(cls)
+    # An id that nothing acts upon is noise, even as a placeholder.
+    if asked == "placeholder" and name not in IDS and cls != "rate-limit" and BY_NAME[cls].policy == "placeholder":
+        return cls, "drop"
+    return cls, asked
 
 
 def tells(name: str) -> bool:
     """Whether a header gives away who or where: one that may not be in a cassette, whoever put it there."""
-    if name in _TELLING or name.startswith("x-stainless-"):
+    cls = class_of(name, response=True)
+    return cls is not None and BY_NAME[cls].severity != "info" and name not in IDS
+
+
+_MASK = re.compile(
+    r"x{3,}|\*{3,}|\.{3}|…|redact|filter|mask|dummy|fake|mock|placeholder|sanitiz|scrub|hidden|removed|stand-in"
+    r"|(?:^|[^a-z])(?:test|your|my|some|sample|example|undefined|none|null)(?:$|[^a-z])|^[<\[{].*[>\]}]$",
+    re.IGNORECASE,
+)
+_SEEMS_REAL = re.compile(
+    r"(?=[A-Za-z]{0,30}\d)(?=[a-z\d]{0,30}[A-Z])(?=[A-Z\d]{0,30}[a-z])[A-Za-z\d]{16,}|[0-9a-f]{24,}"
+)
+
+
+def is_masked(value: str) -> bool:
+    """Whether the value of a credential header is a mask, a dummy or a stand-in: what a recorder left of it."""
+    scheme = _SCHEME.match(value.strip())
+    rest = value.strip()[scheme.end() :] if scheme else value.strip()
+    if not is_secret(rest):
         return True
-    return _CREDENTIAL.search(name) is not None and _NO_CREDENTIAL.search(name) is None
+    return _MASK.search(rest) is not None and _SEEMS_REAL.search(rest) is None
 
 
 def credentials(headers: Headers) -> Iterator[tuple[str, str]]:
@@ -111,7 +221,10 @@ def credentials(headers: Headers) -> Iterator[tuple[str, str]]:
             found = [(pair.partition("=")[2].strip().strip('"'), "cookie") for pair in pairs]
             yield from ((text, cls) for text, cls in found if len(text) >= 16 and is_secret(text))
         elif _CREDENTIAL.search(name) and not _NO_CREDENTIAL.search(name):
-            yield from ((text, cls) for text, cls in _authorization(value.strip()) if is_secret(text))
+            named = _CLASSES.get(name, "api-key")
+            for text, cls in _authorization(value.strip()):
+                if is_secret(text):
+                    yield text, named if cls == "api-key" else cls
 
 
 def is_secret(text: str) -> bool:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from convo_replay.redaction.classes.entry import LEFT, Class, by_pattern
+from convo_replay.redaction.people import is_american, is_email, is_home, is_international
+from convo_replay.redaction.registries import TOP
 
 SOURCE = "protocol.md §5"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_LOCAL = _LETTERS + _LETTERS.upper() + "0123456789_.%+-" + "".join(map(chr, range(0xC0, 0x180)))
+"""What the local part of an e-mail address is made of; `%` of its escapes."""
+_ESCAPE_BEFORE = (
+    r"(?:(?<!\\)|(?<=\\)[bfnrt]|(?<=\\)u[0-9A-Fa-f]{4}|(?<=\\)(?![bfnrt]|u[0-9A-Fa-f]{4}))"
+    r"(?:[\w.%+-]{0,60}%(?!2[BbDdEe]|5[Ff])[0-9A-Fa-f]{2})?"
+)
+"""Letters before an address that end an escape: `\\nada@…`, `%3Dada@…`."""
+_BETWEEN = r"(?:[ .\-/()+\u00a0\u2011\u202f])"
+_SEPARATOR = r"(?:/|\\{1,4}/?)"
+_NAME = r"\w(?:[\w.@+-]{0,62}\w)?"
 
 IDENTITIES: tuple[Class, ...] = (
     by_pattern(
         "openai-organization", "org-", LEFT + r"org-(?=[A-Za-z0-9]{0,32}\d)[A-Za-z0-9]{20,32}(?![\w-])",
-        "org-" + "Ex4mpl" * 4, SOURCE + ", recorded traffic", severity="warn", shape="org-REDACTED{n}",
+        "org-" + "Ex4mpl" * 4, SOURCE + ", recorded traffic", severity="warn", shape="org-REDACTED{n}", dense=True,
     ),
     by_pattern(
         "openai-project", "proj_", LEFT + r"proj_(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{16,40}(?![\w-])",
-        "proj_" + "Ex4mpl" * 4, SOURCE + ", recorded traffic", severity="warn", shape="proj_REDACTED{n}",
+        "proj_" + "Ex4mpl" * 4, SOURCE + ", recorded traffic", severity="warn", shape="proj_REDACTED{n}", dense=True,
     ),
     by_pattern(
         "openai-user", "user-", LEFT + r"user-(?=[A-Za-z0-9]{0,24}\d)[A-Za-z0-9]{24}(?![\w-])",
         "user-" + "Ex4mpl" * 4, "recorded traffic (`user` of embeddings and files)", severity="warn",
-        shape="user-REDACTED{n}",
+        shape="user-REDACTED{n}", dense=True,
     ),
     by_pattern(
         "gcp-project", "projects/ projects%2F",
@@ -31,8 +44,63 @@ IDENTITIES: tuple[Class, ...] = (
         "arn:aws:bedrock:us-east-1:123456789012:", SOURCE, severity="warn",
     ),
     by_pattern(
-        "request-id", "req_", LEFT + r"req_(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
+        "request-id", "req_", LEFT + r"req_(?:vrtx_|bdrk_)?(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
         "req_011" + "Ex4mple" * 3, SOURCE + " (`request_id` of error bodies)", severity="warn",
-        shape="req_REDACTED{n}",
+        shape="req_REDACTED{n}", dense=True,
+    ),
+    by_pattern(
+        "workspace-id", "wrkspc_", LEFT + r"wrkspc_(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
+        "wrkspc_011" + "Ex4mple" * 3, "anthropic-workspace-id", severity="warn", shape="wrkspc_REDACTED{n}", dense=True,
+    ),
+    by_pattern(
+        "user-profile-id", "uprof_", LEFT + r"uprof_(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
+        "uprof_011" + "Ex4mple" * 3, "anthropic-user-profile-id", severity="warn", shape="uprof_REDACTED{n}",
+        dense=True,
+    ),
+    by_pattern(
+        "container-id", "container_ cntr_",
+        LEFT + r"(?:container|cntr)_(?=[A-Za-z0-9]{0,64}\d)[A-Za-z0-9]{20,64}(?![\w-])",
+        "container_011" + "Ex4mple" * 3, SOURCE + "; OpenAI code interpreter", severity="warn",
+        shape="container_REDACTED{n}", dense=True,
+    ),
+    by_pattern(
+        "file-id", "file_ file-", LEFT + r"file[_-](?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
+        "file_011" + "Ex4mple" * 3, SOURCE + "; OpenAI files", severity="warn", shape="file_REDACTED{n}", dense=True,
+    ),
+    by_pattern(
+        "email", "@ %40",
+        _ESCAPE_BEFORE + r"[.%+-]{0,8}(?P<value>\w[\w.%+-]{0,63}(?:@|%40)"
+        rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?i:{TOP})(?![^\W_]))",
+        "ada.lovelace@" + "analytical.engines.co.uk", "RFC 5322", severity="warn",
+        shape="redacted-email-{n}@example.com", check=is_email, before=_LOCAL,
+    ),
+    by_pattern(
+        "phone", "",
+        rf"\+(?:1(?:{_BETWEEN}{{0,3}}\d){{10}}|[2-9]\d{{0,2}}(?:{_BETWEEN}{{0,3}}\d){{6,12}})(?!\d)",
+        "+44 20 " + "7946 0958", "ITU E.164", severity="warn", shape="+00-555-{n:07d}", check=is_international,
+    ),
+    by_pattern(
+        "phone", "", r"\([2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]?\d{4}(?!\d)",
+        "(212) " + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
+        check=is_american,
+    ),
+    by_pattern(
+        "phone", "", r"[2-9]\d\d[ .-][2-9]\d\d[ .-]\d{4}(?!\d)",
+        "212-" + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
+        check=is_american,
+    ),
+    by_pattern(
+        "user-name", "/home",
+        rf"/home{_SEPARATOR}(?P<value>{_NAME})", "/home/ada-lovelace", "FHS 3.8", severity="warn", check=is_home,
+    ),
+    by_pattern(
+        "user-name", "Users users\\",
+        rf"(?<=[/\\])[Uu]sers(?:/|\\{{1,4}}/?(?!/))(?P<value>{_NAME}(?: [\w.-]{{1,30}}){{1,2}}(?=\\)|{_NAME})",
+        r"C:\Users\ada-lovelace", "home folders of macOS and Windows", severity="warn", check=is_home,
+    ),
+    by_pattern(
+        "user-name", "-Users-",
+        r"(?<=[/\\\s\"'])-Users-(?P<value>[A-Za-z][A-Za-z0-9_.]{1,31})-",
+        "/projects/-Users-ada-work", "folders of Claude Code, named after the path of a project", severity="warn",
     ),
 )  # fmt: skip
