@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from convo_replay.bodies import parse_json
-from convo_replay.redaction import json_text, logprobs, opaque, placeholders, streams
+from convo_replay.redaction import json_text, logprobs, naming, opaque, placeholders, streams
 from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Detector, Secret
 from convo_replay.redaction.headers import is_distinctive
@@ -24,7 +24,6 @@ SHORT = 64
 _MOST_CLEAN = 50_000
 _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found then stays for the gate
 
-NAMED = "named-secret"
 _OPENS = re.compile(r"\s*[\[{]")
 _ARGUMENTS = frozenset({"partial_json", "arguments", "input", "delta"})
 """Fields whose pieces make up JSON."""
@@ -96,14 +95,19 @@ class Values:
     def _in_text(self, text: str) -> list[Span]:
         made = []
         for finding in self.detector.find(text, self.local):
-            if getattr(BY_NAME[finding.cls], "learned", False) and is_distinctive(finding.value):
-                self.learn(finding.value, finding.cls)
-            if getattr(finding, "opaque", False):
+            if finding.context and not finding.opaque:
+                self._learn_distinctive(finding.value, finding.cls)
+            if finding.opaque:
                 replacement = self._stand_in(text[finding.start : finding.end])
             else:
                 replacement = self.place(finding.cls, finding.value)
             made.append((finding.start, finding.end, replacement))
         return made
+
+    def _learn_distinctive(self, value: str, cls: str) -> None:
+        """What stands beside a value told its class; elsewhere the value alone must tell it."""
+        if is_distinctive(value) or (BY_NAME[cls].severity == "error" and naming.is_secret_value(value)):
+            self.learn(value, cls)
 
     def _in_document(self, text: str, cut: bool) -> list[Span] | None:
         """Replacements inside the strings of a JSON document; `None` for any other text."""
@@ -133,12 +137,9 @@ class Values:
 
     def data(self, data: bytes) -> bytes:
         """Bytes of an unknown kind, as the text they may be."""
-        try:
-            text, encoding = data.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            text, encoding = data.decode("latin-1"), "latin-1"
+        text = data.decode("utf-8", "surrogateescape")
         made = self.string(text)
-        return data if made is text else made.encode(encoding)
+        return data if made is text else made.encode("utf-8", "surrogateescape")
 
     def value(self, value: Any, pieces: Pieces | None = None) -> Any:
         """A JSON value."""
@@ -171,7 +172,12 @@ class Values:
     def _field(self, owner: dict[str, Any], key: str, held: str) -> str:
         if opaque.is_opaque(key, held, owner):
             return self.whole(held)
-        return self.string(held)
+        cls = naming.named(key, held) if naming.telling(key) else None
+        made = self.string(held)
+        if cls is None or placeholders.PLACEHOLDER.fullmatch(made):
+            return made
+        self._learn_distinctive(held, cls)
+        return self.place(cls, held)
 
     def whole(self, text: str) -> str:
         """An opaque value: itself, or what stands for the whole of it."""
@@ -200,7 +206,7 @@ class Values:
             self.sight(text)
             return False
         data = opaque.decoded(text)
-        known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False)
+        known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False, context=False)
         return bool(known) or opaque.identifies(data)
 
     def joined(self, values: Sequence[Any], kinds: Sequence[str] = (), *, tokens: bool = False) -> Pieces:
