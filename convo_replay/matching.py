@@ -249,7 +249,10 @@ class Fingerprints:
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.sha256(classes_only(data.decode("latin-1")).encode("latin-1")).hexdigest()
+    """The hash of bytes, without the numbers of placeholders; these follow, so that they are known."""
+    text = data.decode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(classes_only(text).encode("utf-8", "surrogateescape")).hexdigest()
+    return " ".join([digest, *found(text)])
 
 
 def _part(name: str, filename: str | None, body: Text | Binary | Blob) -> list[str | None]:

@@ -35,10 +35,9 @@ def _wild(
     key: str = "",
 ) -> bool:
     if isinstance(a, dict):
-        return (
-            isinstance(b, dict)
-            and a.keys() == b.keys()
-            and all(_wild(a[name], b[name], pairs, preset, ids_a, ids_b, name) for name in sorted(a))
+        names = _same_names(a, b, pairs) if isinstance(b, dict) and len(a) == len(b) else None
+        return names is not None and all(
+            _wild(a[name], b[theirs], pairs, preset, ids_a, ids_b, name) for name, theirs in names
         )
     if isinstance(a, (list, tuple)):
         return (
@@ -53,6 +52,17 @@ def _wild(
             return ids_a.setdefault(a, len(ids_a)) == ids_b.setdefault(b, len(ids_b))
         return _wild_text(a, b, pairs) or (preset and _wild_text(normalized(a), normalized(b), pairs))
     return type(a) is type(b) and bool(a == b)
+
+
+def _same_names(a: dict[str, Any], b: dict[str, Any], pairs: list[tuple[str, str]]) -> list[tuple[str, str]] | None:
+    """Each key of a stored object with the live one that it stands for: itself, or one in a placeholder's place."""
+    if a.keys() == b.keys():
+        return [(name, name) for name in sorted(a)]
+    wild = [name for name in a if name not in b]
+    left = [name for name in b if name not in a]
+    if not all(_wild_text(name, theirs, pairs) for name, theirs in zip(wild, left, strict=True)):
+        return None
+    return [*((name, name) for name in sorted(a.keys() & b.keys())), *zip(wild, left, strict=True)]
 
 
 def _wild_text(stored: str, live: str, pairs: list[tuple[str, str]]) -> bool:

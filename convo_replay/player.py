@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from convo_replay.config import RecordMode
-from convo_replay.exchange import Exchange, Json, Request, Text
+from convo_replay.exchange import Binary, Blob, Body, Exchange, Json, Request, Text
 from convo_replay.explaining import nearest
 from convo_replay.matching import Fingerprint, Fingerprints, comparable
 from convo_replay.pairing import Pairing, wildcard_pairs
@@ -68,6 +68,20 @@ def _agrees(matcher: Callable[[Request, Request], Any], recorded: Request, sent:
         return matcher(recorded, sent) is not False
     except AssertionError:  # a matcher may assert, as vcrpy's do
         return False
+
+
+def _comparable(body: Body) -> Any:
+    """A body as a value in which placeholders are looked for; of what is known by its hash, the hash."""
+    if isinstance(body, Json):
+        return ["json", body.value]
+    if isinstance(body, Text):
+        return ["text", body.text]
+    if isinstance(body, Binary):
+        return ["bytes", body.data.decode("utf-8", "surrogateescape")]
+    if isinstance(body, Blob):
+        return ["blob", body.sha256]
+    parts = () if body is None else body.parts
+    return [[part.name, part.filename or "", _comparable(part.body)] for part in parts]
 
 
 def is_failure(exchange: Exchange) -> bool:
@@ -255,13 +269,8 @@ class Player:
             compared.append((urls.compared(theirs.query), urls.compared(ours.query)))
         if "headers" in rules.match_on and sorted(comparable(known)) != sorted(comparable(request)):
             return None
-        if "body" in rules.match_on:
-            if isinstance(known.body, Json) and isinstance(raw.body, Json):
-                compared.append((known.body.value, raw.body.value))
-            elif isinstance(known.body, Text) and isinstance(raw.body, Text):
-                compared.append((known.body.text, raw.body.text))
-            elif known.body not in (raw.body, request.body):
-                return None
+        if "body" in rules.match_on and known.body not in (raw.body, request.body):
+            compared.append((_comparable(known.body), _comparable(raw.body)))
         pairs: list[tuple[str, str]] = []
         for a, b in compared:
             found = wildcard_pairs(a, b, rules)

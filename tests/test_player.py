@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
+from convo_replay.exchange import Binary, Chunk, End, Exchange, Head, Json, Part, Parts, Request, Text
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Record, Refuse
 
@@ -179,3 +179,35 @@ def test_another_test_answers_nothing_that_names_people(text: str, owner: str, a
     decision = one.decide(recorded.request, recorded.request)
     assert isinstance(decision, Play if answered else Refuse)
     assert isinstance(decision, Play) or decision.stranger
+
+
+def _asked(body: Any) -> Request:
+    return Request("POST", "https://api.anthropic.com/v1/messages", (), body)
+
+
+def _parts(name: str, filename: str, body: Any) -> Parts:
+    return Parts((Part(name, body, filename),))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "sent", "answered"),
+    [
+        (Json({"redacted-env-1": 1, "b": 2}), Json({"b": 2, "tiger": 1}), True),
+        (Json({"redacted-env-1": 1, "b": 2}), Json({"c": 2, "tiger": 1}), False),
+        (Json({"a": 1, "x redacted-env-1": 2}), Json({"a": 1, "y tiger": 2}), False),
+        (Json({"redacted-env-1": "redacted-env-1"}), Json({"tiger": "tiger"}), True),
+        (Json({"redacted-env-1": "redacted-env-1"}), Json({"tiger": "lion"}), False),
+        (Text("a redacted-env-1"), Text("a tiger"), True),
+        (Text("a redacted-env-1"), Json("a tiger"), False),
+        (Binary(b"\\xff redacted-env-1 \\0"), Binary(b"\\xff tiger \\0"), True),
+        (Binary(b"\\xff redacted-env-1 \\0"), Binary(b"\\xfe tiger \\0"), False),
+        (_parts("redacted-env-1", "a.txt", Text("b")), _parts("tiger", "a.txt", Text("b")), True),
+        (_parts("f", "redacted-env-1.txt", Text("b")), _parts("f", "tiger.txt", Text("b")), True),
+        (_parts("f", "a.txt", Text("b redacted-env-1")), _parts("f", "a.txt", Text("b tiger")), True),
+        (_parts("f", "a.txt", Text("b redacted-env-1")), _parts("f", "a.txt", Text("c tiger")), False),
+    ],
+)
+def test_a_recorded_placeholder_matches_what_nothing_knows_for_a_secret(recorded: Any, sent: Any, answered: bool):
+    one = Player([Exchange(_asked(recorded), (End(),), test=OWN)], owner=OWN, mode="none", fingerprints=Fingerprints())
+    decision = one.decide(_asked(sent), _asked(sent))
+    assert isinstance(decision, Play) is answered
