@@ -213,6 +213,11 @@ class Redactor:
         with self._lock:
             return self._values.string(text)
 
+    def value(self, value: Any) -> Any:
+        """A JSON value outside of any exchange; the value itself where it is that already."""
+        with self._lock:
+            return self._values.value(value)
+
     def policy(self, cls: str) -> Policy:
         """What becomes of a value of this class here."""
         return self._values.policy(cls)
@@ -243,11 +248,12 @@ class Redactor:
         made = []
         for name, value in given:
             name = name.lower()
-            if name in headers.IDS:
-                made.append((name, value if _is_placeholder(value) else values.place(headers.IDS[name], value)))
-            elif name == "location" and response:
+            cls, policy = headers.decide(name, body, values.policy, response=response)
+            if policy == "placeholder" and cls is not None:
+                made.append((name, value if _is_placeholder(value) else values.place(cls, value)))
+            elif policy == "keep" and name == "location" and response:
                 made.append((name, urls.redact(value, values.string, values.place)))
-            elif headers.kept(name, body, response=response):
+            elif policy == "keep":
                 made.append((name, values.string(value)))
             elif values.probe is not None and headers.tells(name):
                 values.probe.append("header")
@@ -279,12 +285,13 @@ class Redactor:
         if isinstance(body, Binary):
             data = self._values.data(body.data)
             return body if data is body.data else Binary(data)
-        if body.value is not None:
-            if self._values.may_hold(_dumped(body.value).decode()):
-                value = self._values.value(body.value)
-                if value is not body.value:
+        held = body.text if body.value is None else body.value
+        if held is not None:
+            if self._values.may_hold(_dumped(held).decode()):
+                value = self._values.value(held)
+                if value is not held:
                     return self._blob(body, value)
-            body = replace(body, value=None)
+            body = replace(body, value=None, text=None)
         first = bytes.fromhex(body.starts).decode("latin-1")
         if not first or not self._values.detector.may_begin(first):
             return body
