@@ -15,6 +15,7 @@ its parts, without the boundary, which is random.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -119,7 +120,8 @@ def _is_large(value: Any, size: int) -> bool:
 class Upload:
     """A request body while it streams: `feed` each chunk as it leaves, then `finish` once.
 
-    Holds at most what is kept in the end: 1 MB of bytes, 32 MB where it may be JSON.
+    Holds at most what is kept in the end: 1 MB of bytes; 32 MB where it may be JSON, or is text in a multipart body:
+    that is searched for secrets before it is known by a hash.
     """
 
     content_type: str = ""
@@ -184,7 +186,7 @@ class _Spool:
             self._starts += bytes(chunk[: 16 - len(self._starts)])
         self.size += len(chunk)
         if self.data is not None:
-            if self.size > self._limit:
+            if self.size > self._limit or (self.size > LARGE and b"\0" in chunk):
                 self.data = None
             else:
                 self.data += chunk
@@ -193,15 +195,16 @@ class _Spool:
         return Blob(self._hash.hexdigest(), self.size, self.type, self._starts.hex())
 
     def finish(self) -> Text | Binary | Blob:
-        if self.data is None or self.size > LARGE:
+        if self.data is None:
             return self.blob()
         data = bytes(self.data)
+        text = None
         if b"\0" not in data:
-            try:
-                return Text(data.decode("utf-8"))
-            except UnicodeDecodeError:
-                pass
-        return Binary(data)
+            with contextlib.suppress(UnicodeDecodeError):
+                text = data.decode("utf-8")
+        if self.size > LARGE:
+            return replace(self.blob(), text=text)
+        return Binary(data) if text is None else Text(text)
 
 
 class _Multipart:
@@ -260,7 +263,7 @@ class _Multipart:
             return self._fail()
         del self._buffer[: end + 4]
         # An empty part ends at once: its line break is the one before the boundary.
-        self._spool = _Spool(self._head[2], LARGE)
+        self._spool = _Spool(self._head[2], LARGEST_JSON)
         self._step = self._content
         return True
 

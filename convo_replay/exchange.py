@@ -122,6 +122,8 @@ class Blob:
     """The first bytes, in hex (at most 16): what a reader needs to know a PNG from a PDF."""
     value: Any = field(default=None, compare=False, repr=False)
     """The JSON value of the bytes, while they are at hand: validation reads it, nothing keeps it."""
+    text: str | None = field(default=None, compare=False, repr=False)
+    """Their text, where it is no JSON, while they are at hand: it is searched, nothing keeps it."""
 
 
 @dataclass(frozen=True, slots=True)

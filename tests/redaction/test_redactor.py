@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convo_replay.bodies import body_of
-from convo_replay.exchange import Blob, Chunk, End, Exchange, Head, Json, Request, Text
+from convo_replay.exchange import Blob, Chunk, End, Exchange, Head, Json, Parts, Request, Text
 from convo_replay.redaction import Redactor, leaks
 from convo_replay.redaction.classes import CLASSES, classify
 
@@ -281,6 +281,22 @@ def test_a_large_body_is_known_by_the_hash_of_its_redacted_form(other: str) -> N
     one = asked("tiger-stripe-1")
     assert one == asked(other)
     assert Redactor(secrets=["tiger-stripe-1"]).request(Request("POST", "https://x", (), one)).body == one
+
+
+@pytest.mark.parametrize("other", ["tiger-stripe-9", "another one of quite another length"])
+def test_a_large_text_file_is_known_by_the_hash_of_its_redacted_form(other: str) -> None:
+    def sent(secret: str) -> Any:
+        lines = f"{secret}\n" + "a line of text\n" * 100_000
+        data = f'--b\r\ncontent-disposition: form-data; name="f"; filename="a.txt"\r\n\r\n{lines}\r\n--b--\r\n'
+        body = body_of(data.encode(), "multipart/form-data; boundary=b")
+        redacted = Redactor(secrets=[secret]).request(Request("POST", "https://x", (), body)).body
+        assert isinstance(body, Parts)
+        assert isinstance(redacted, Parts)
+        assert isinstance(redacted.parts[0].body, Blob)
+        assert redacted != body
+        return redacted
+
+    assert sent("tiger-stripe-1") == sent(other)
 
 
 def test_a_large_body_without_a_secret_keeps_its_hash() -> None:
