@@ -26,6 +26,7 @@ _NAMES = frozenset(item.name for item in CLASSES)
 
 Secret = str | re.Pattern[str] | Callable[[str], Iterable[tuple[int, int]]]
 
+_ESCAPABLE = re.compile(r"[^!#-.0-;=?-\[\]-~]")
 _DEPTH = 4
 """Encodings inside each other: base64 of base64 of JSON in a URL."""
 
@@ -67,6 +68,8 @@ class Detector:
         self._classes: dict[str, str] = {}
         self._forms: dict[str, str] = {}
         self._encoded: dict[str, int] = {}
+        self._escapable = False
+        """Whether a known value holds what JSON escapes."""
         self._literals: Literals | None = None
         self._patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]
         self._callables = [secret for secret in secrets if callable(secret)]
@@ -77,6 +80,11 @@ class Detector:
     def __repr__(self) -> str:
         return f"<Detector with {len(self._classes)} known values>"
 
+    @property
+    def known_classes(self) -> frozenset[str]:
+        """The classes of the known values."""
+        return frozenset(self._classes.values())
+
     def learn(self, value: str, cls: str) -> bool:
         """From now on `value` is a secret of class `cls` wherever it appears; `False` if it was one."""
         if not value or value in self._classes:
@@ -85,6 +93,7 @@ class Detector:
         for form in forms(value):
             self._forms.setdefault(form, value)
         self._encoded.update((form, first) for form, first in encoded_forms(value).items() if form != value)
+        self._escapable = self._escapable or _ESCAPABLE.search(value) is not None
         self._literals = None
         self.generation += 1
         return True
@@ -106,44 +115,46 @@ class Detector:
     def _find(
         self, text: str, local: Mapping[str, str] | None, custom: bool, context: bool, depth: int
     ) -> list[Finding]:
-        fixed = [place for place in placeholders.places(text) if place.cls in _NAMES]
-        found = self.known(text)
+        found = self.known(text) if self._classes else []
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
-        patterned: list[Finding] = []
-        for anchor, classes in LOOSE.items():
-            if anchor in text:
-                patterned += _at_anchor(text, anchor, classes, fixed)
-        for item in SEARCHED:
-            patterned += _searched(text, item, fixed)
-        views: list[encodings.View] = []
-        for run in _RUN.finditer(text):
-            start, end = run.span()
-            if encodings.is_medium(text, start, end):
-                continue
-            for match in _IN_RUN.finditer(text, start, end):
-                patterned += _tried(text, match.start(), DENSE[match[0]], fixed)
-            if depth:
-                views += encodings.hidden(text, start, end)
-        if context:
-            patterned += [
-                Finding(start, end, cls, text[start:end], context=True) for start, end, cls in naming.in_text(text)
-            ]
-        found += [one for one in patterned if one.cls not in self._keep and (context or not one.context)]
+        spots, views = _spots(text, depth > 0)
+        searched = [item for item in SEARCHED if item.regex.search(text)]
+        if spots or searched:
+            fixed = _fixed(text)
+            patterned = _tried(text, spots, fixed)
+            for item in searched:
+                patterned += _searched(text, item, fixed)
+            found += [one for one in patterned if one.cls not in self._keep and (context or not one.context)]
+        if context and "named-secret" not in self._keep:
+            named = naming.in_text(text)
+            found += [Finding(start, end, cls, text[start:end], context=True) for start, end, cls in named]
         if depth:
             for view in (*encodings.views(text), *views):
                 found += self._in_view(text, view, custom, context, depth - 1)
+            if self._escapable:
+                for view in encodings.json_views(text):
+                    found += self._known_in_view(text, view, depth - 1)
         if custom:
             found += self._custom(text)
             for value in {finding.value for view in _views(text) for finding in self._custom(view)}:
                 for form in forms(value):
                     found += [Finding(m.start(), m.end(), "secret", value) for m in re.finditer(re.escape(form), text)]
-        return _merged(text, found, fixed) if found else []
+        return _merged(text, found, _fixed(text)) if found else []
 
     def _in_view(self, text: str, view: encodings.View, custom: bool, context: bool, depth: int) -> Iterator[Finding]:
         for finding in self._find(view.text, None, custom, context, depth):
             start, end, opaque = view.place(finding.start, finding.end)
             yield Finding(start, end, finding.cls, text[start:end], opaque or finding.opaque)
+
+    def _known_in_view(self, text: str, view: encodings.View, depth: int) -> Iterator[Finding]:
+        found = self.known(view.text)
+        if depth:
+            for inner in encodings.json_views(view.text):
+                found += self._known_in_view(view.text, inner, depth - 1)
+        for finding in found:
+            start, end, _ = view.place(finding.start, finding.end)
+            yield Finding(start, end, finding.cls, text[start:end], finding.opaque)
 
     def _custom(self, text: str) -> list[Finding]:
         spans = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
@@ -167,18 +178,15 @@ class Detector:
         return Finding(start, end, self._classes[value], written, opaque=first is not None)
 
     def may_hold(self, text: str) -> bool:
-        """Whether anything could be found in `text`; cheap, and generous."""
+        """Whether anything could be found in `text`, or in what it is the JSON of; cheap, and generous."""
         if self._patterns or self._callables or any(anchor in text for anchor in LOOSE):
             return True
-        if any(item.regex.search(text) for item in SEARCHED):
+        if any(item.regex.search(text) for item in SEARCHED) or encodings.is_escaped(text):
             return True
-        for run in _RUN.finditer(text):
-            start, end = run.span()
-            if _IN_RUN.search(text, start, end) or encodings.may_hide(text, start, end):
-                return True
-        if encodings.is_escaped(text) or next(naming.in_text(text), None) is not None:
+        spots, views = _spots(text, True)
+        if spots or views or naming.may_hold(text):
             return True
-        return bool(self.known(text))
+        return bool(self._classes) and (bool(self.known(text)) or (self._escapable and "\\" in text))
 
     def may_begin(self, text: str) -> bool:
         """Whether a secret may begin in `text`, the first characters of something longer."""
@@ -198,42 +206,82 @@ def _trie(words: Iterable[str]) -> str:
     return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
-_RUN = re.compile(rf"[A-Za-z0-9+/_.-]{{{LEAST_RUN},}}")
-_IN_RUN = re.compile(_trie(DENSE))
+_IN = "A-Za-z0-9+/_.-"
+# Shorter words are passed by on the way to the next long run: each character is looked at once.
+_RUN = re.compile(
+    rf"(?:[{_IN}]{{0,{LEAST_RUN - 1}}}+[^{_IN}]++){{0,500}}+(?:(?P<run>[{_IN}]{{{LEAST_RUN},}}+)|[{_IN}]*+\Z)?"
+)
+_AT_START = re.compile(_trie(DENSE))
+_INSIDE = re.compile(rf"[+/.]({_trie(DENSE)})")
+_ESCAPE_END = re.compile(r"(?<=\\)(?:[bfnrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?<=%)[0-9A-Fa-f]{2}")
+_LOOSE = tuple(LOOSE.items())
+
+Spot = tuple[int, Sequence[Class]]
+"""Where an anchor stands, and its classes."""
+
+
+def _spots(text: str, decode: bool) -> tuple[list[Spot], list[encodings.View]]:
+    """The anchors in a text, and what it says in base64 and hex if `decode`."""
+    spots: list[Spot] = []
+    for anchor, classes in _LOOSE:
+        at = text.find(anchor)
+        while at >= 0:
+            spots.append((at, classes))
+            at = text.find(anchor, at + 1)
+    views: list[encodings.View] = []
+    if len(text) < LEAST_RUN:
+        return spots, views
+    for run in _RUN.finditer(text):
+        start, end = run.span("run")
+        if start < 0 or encodings.is_medium(text, start, end):
+            continue
+        match = _AT_START.match(text, start, end)
+        if match is not None:
+            spots.append((start, DENSE[match[0]]))
+        elif start and text[start - 1] in "\\%":
+            escape = _ESCAPE_END.match(text, start, end)
+            match = None if escape is None else _AT_START.match(text, escape.end(), end)
+            if match is not None:
+                spots.append((match.start(), DENSE[match[0]]))
+        for match in _INSIDE.finditer(text, start, end):
+            spots.append((match.start(1), DENSE[match[1]]))
+        if decode and encodings.may_hide(text, start, end):
+            views += encodings.hidden(text, start, end)
+    return spots, views
+
+
+def _fixed(text: str) -> list[Placeholder]:
+    return [place for place in placeholders.places(text) if place.cls in _NAMES]
+
 
 _MOST_BEFORE = 256
 
 
-def _at_anchor(text: str, anchor: str, classes: Sequence[Class], fixed: Sequence[Placeholder]) -> list[Finding]:
+def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> list[Finding]:
+    """What the classes of anchors find where those stand: of classes without a group, the first."""
     found: list[Finding] = []
-    at = text.find(anchor)
-    while at >= 0:
-        new = _tried(text, at, classes, fixed)
-        found += new
-        at = text.find(anchor, max([at + 1, *(finding.end for finding in new)]))
-    return found
-
-
-def _tried(text: str, at: int, classes: Sequence[Class], fixed: Sequence[Placeholder]) -> list[Finding]:
-    """What the classes of an anchor find where it stands: of those without a group, the first."""
-    # A match ends before the next placeholder: what was too short for a key is none for standing beside one.
-    limit = len(text)
-    if fixed:
-        following = bisect_right(fixed, at, key=lambda place: place.start)
-        if following < len(fixed):
-            limit = fixed[following].start
-    found: list[Finding] = []
-    for item in classes:
-        begin = at
-        while begin and at - begin < _MOST_BEFORE and text[begin - 1] in item.before:
-            begin -= 1
-        match = item.regex.match(text, begin, limit)
-        if match is None or (item.check is not None and not item.check(match)):
+    ends: dict[int, int] = {}
+    for at, classes in spots:
+        if at < ends.get(id(classes), 0):
             continue
-        group = "value" if "value" in item.regex.groupindex else 0
-        found.append(Finding(match.start(group), match.end(group), item.name, match[group], context=item.context))
-        if not group:
-            break
+        # A match ends before the next placeholder: what was too short for a key is none for standing beside one.
+        limit = len(text)
+        if fixed:
+            following = bisect_right(fixed, at, key=lambda place: place.start)
+            if following < len(fixed):
+                limit = fixed[following].start
+        for item in classes:
+            begin = at
+            while begin and at - begin < _MOST_BEFORE and text[begin - 1] in item.before:
+                begin -= 1
+            match = item.regex.match(text, begin, limit)
+            if match is None or (item.check is not None and not item.check(match)):
+                continue
+            group = "value" if "value" in item.regex.groupindex else 0
+            found.append(Finding(match.start(group), match.end(group), item.name, match[group], context=item.context))
+            ends[id(classes)] = match.end(group)
+            if not group:
+                break
     return found
 
 

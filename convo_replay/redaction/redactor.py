@@ -36,7 +36,7 @@ from convo_replay.exchange import (
     Text,
 )
 from convo_replay.redaction import environment, headers, placeholders, responses, urls
-from convo_replay.redaction.classes import Policy
+from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Secret
 from convo_replay.redaction.values import SHORT, Values
 from convo_replay.standins import STAND_IN
@@ -228,9 +228,20 @@ class Redactor:
             return self._values.place(cls, value)
 
     def known_in(self, text: str) -> list[tuple[int, str]]:
-        """(offset, class) of known values and table patterns in a text; `secrets=` patterns are left out."""
+        """(offset, class) of what gives access, and of known values, in a text that is not parsed.
+
+        What is known by its context, and patterns of `secrets=`, are left out: quotes and indents of a file make
+        other contexts.
+        """
         with self._lock:
-            return [(finding.start, finding.cls) for finding in self._values.detector.find(text, custom=False)]
+            detector = self._values.detector
+            found = detector.find(text, custom=False, context=False)
+            known = detector.known_classes
+            return [
+                (finding.start, finding.cls)
+                for finding in found
+                if finding.cls in known or BY_NAME[finding.cls].severity == "error"
+            ]
 
     @contextmanager
     def probing(self) -> Iterator[list[str]]:
