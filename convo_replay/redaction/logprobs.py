@@ -13,14 +13,14 @@ as objects with tokens for keys); Gemini (`logprobsResult`, without bytes).
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convo_replay.redaction import streams
 from convo_replay.redaction.streams import Address, Span
 
-MARKS = (b'"logprobs"', b'"logprobsResult"')
-"""A body without either has none."""
+_MARK = re.compile(rb'"logprobs(?:Result)?"\s*:\s*[\[{]')
 
 Changes = dict[tuple[int, str], Any]
 """(id of an object, field) → what becomes of the value there."""
@@ -37,6 +37,11 @@ class _Token(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<token of {len(self.data)} bytes>"
+
+
+def may_hold(body: bytes) -> bool:
+    """Whether there are log probabilities in a body; cheap."""
+    return _MARK.search(body) is not None
 
 
 def changes(values: Iterable[Any], spans: Callable[[str], Sequence[Span]]) -> Changes:

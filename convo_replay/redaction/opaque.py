@@ -27,6 +27,8 @@ FIELDS = frozenset(
         "encrypted_thinking",
     ]
 )
+MARKS = ("ignature", "encrypted", "redacted")
+"""JSON text without any of these holds no opaque field."""
 _DATA_OF = frozenset({"redacted_thinking", "reasoning.encrypted"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]+")

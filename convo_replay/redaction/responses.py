@@ -15,7 +15,7 @@ from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
 from convo_replay.redaction import frames, json_text, logprobs, placeholders, streams
-from convo_replay.redaction.values import Pieces, Values
+from convo_replay.redaction.values import Joined, Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
 _STREAM_STARTS = (b"data:", b"event:", b": ", b"id:", b"retry:", _BOM + b"data:", _BOM + b"event:")
@@ -47,20 +47,29 @@ def _events(events: Sequence[sse.Event], values: Values) -> Sequence[bytes]:
     raws = [event.raw for event in events]
     datas = [_data(event) for event in events]
     parsed = [_parsed(data) for data in datas]
-    pieces = _joined([value for value, _ in parsed], b"".join(raws), values)
+    pieces, touched = _joined([value for value, _ in parsed], b"".join(raws), values)
+    clean: set[bytes] = set()
     made = []
-    for raw, data, (value, tail) in zip(raws, datas, parsed, strict=True):
+    for at, (raw, data, (value, tail)) in enumerate(zip(raws, datas, parsed, strict=True)):
         if data is None and b"data:" in raw:
             made.append(values.data(raw))  # no UTF-8
             continue
+        # What stands around the data is the same in nearly all events.
+        around = raw if data is None or value is None else raw.replace(data.encode("utf-8", "surrogatepass"), b"", 1)
+        if around in clean and tail is None and value is not None and at not in touched:
+            made.append(raw)
+            continue
         new = None if data is None else _edited(data, value, tail, pieces, values)
         lines = streams.lines(raw if new is None or new == data else streams.with_data(raw, new))
-        made.append(b"".join([start + (text if start else values.data(text)) + end for start, text, end in lines]))
+        texts = [text if start else values.data(text) for start, text, _ in lines]
+        if all(text is was for text, (_, was, _) in zip(texts, lines, strict=True)):
+            clean.add(around)
+        made.append(b"".join([start + text + end for text, (start, _, end) in zip(texts, lines, strict=True)]))
     return made
 
 
-def _joined(values: Sequence[Any], body: bytes, known: Values, kinds: Sequence[str] = ()) -> Pieces:
-    return known.joined(values, kinds, tokens=any(mark in body for mark in logprobs.MARKS))
+def _joined(events: Sequence[Any], body: bytes, values: Values, kinds: Sequence[str] = ()) -> Joined:
+    return values.joined(events, kinds, tokens=logprobs.may_hold(body))
 
 
 def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
@@ -69,9 +78,12 @@ def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
     except UnicodeDecodeError:
         return [values.data(line) for line in lines]
     parsed = [_parsed(text) for text in texts]
-    pieces = _joined([value for value, _ in parsed], b"".join(lines), values)
+    pieces, touched = _joined([value for value, _ in parsed], b"".join(lines), values)
     return [
-        _edited(text, value, tail, pieces, values).encode() for text, (value, tail) in zip(texts, parsed, strict=True)
+        line
+        if at not in touched and value is not None and tail is None
+        else _edited(text, value, tail, pieces, values).encode()
+        for at, (line, text, (value, tail)) in enumerate(zip(lines, texts, parsed, strict=True))
     ]
 
 
@@ -83,8 +95,8 @@ def _document(body: bytes, values: Values) -> bytes:
     # A list may be a stream in one array: Gemini without `alt=sse`.
     pieces: Pieces | None = None
     if isinstance(value, list):
-        pieces = _joined(value, body, values)
-    elif any(mark in body for mark in logprobs.MARKS):
+        pieces = _joined(value, body, values).pieces
+    elif logprobs.may_hold(body):
         pieces = logprobs.changes([value], values.spans)
     made = values.value(value, pieces)
     return body if made is value else _text(body.decode("utf-8"), value, made).encode()
@@ -120,7 +132,7 @@ def _frames(body: bytes, values: Values) -> tuple[list[bytes], list[bytes]] | No
     datas = [_parsed(text)[0] for text in inner]
     told = [payload if data is None else data for payload, data in zip(payloads, datas, strict=True)]
     kinds = [frame.text(":event-type") or "" for frame in found]
-    pieces = dict(_joined(told, "".join([*inner, *filter(None, texts)]).encode(), values, kinds))
+    pieces = dict(_joined(told, "".join([*inner, *filter(None, texts)]).encode(), values, kinds).pieces)
     made = []
     for frame, text, payload, event, data in zip(found, texts, payloads, inner, datas, strict=True):
         if text is None or payload is None:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from convo_replay.redaction import naming
 from convo_replay.redaction.opaque import FIELDS as OPAQUE_FIELDS
 
 # Fields that accumulate wherever they stand; directly under `delta` every string does but the fixed ones.
@@ -45,13 +46,49 @@ class Piece(NamedTuple):
         return f"<Piece {self.field}: {len(self.text)} characters>"
 
 
-def pieces(value: Any, kind: str = "") -> list[Piece]:
-    """The pieces in one event's JSON value. `kind`: the event's type, where the value does not say it."""
-    if not isinstance(value, dict):
-        return []
-    found: list[Piece] = []
-    _collect(value, root(value, kind), "", found)
-    return found
+class Survey:
+    """What one event's JSON value holds: pieces of values, and strings that stand for themselves."""
+
+    __slots__ = ("fields", "named", "pieces", "texts")
+
+    def __init__(self, value: Any, kind: str = "") -> None:
+        """`kind`: the event's type, where the value does not say it."""
+        self.pieces: list[Piece] = []
+        self.texts: set[str] = set()
+        self.fields: set[str] = set()
+        self.named: list[tuple[str, str]] = []
+        """(field, text) where the field says that it holds a credential."""
+        if isinstance(value, dict):
+            self._object(value, root(value, kind), "")
+        elif isinstance(value, list):
+            self._list(value, (None,), "")
+
+    def _object(self, value: dict[str, Any], path: Address, under: str) -> None:
+        here = indexed(value, path)
+        for key, item in value.items():
+            if isinstance(item, str):
+                if key in _ACCUMULATING or (under == "delta" and key not in _FIXED):
+                    self.pieces.append(Piece((*here, key), value, key, item))
+                    continue
+                self.texts.add(item)
+                if len(item) >= naming.LEAST and naming.telling(key):
+                    self.named.append((key, item))
+            elif isinstance(item, dict):
+                step = "delta" if key == "content_block" else key
+                self._object(item, (*here, step), step)
+            elif isinstance(item, list):
+                self._list(item, (*here, key), key)
+        self.fields.update(value)
+
+    def _list(self, value: list[Any], path: Address, under: str) -> None:
+        for position, element in enumerate(value):
+            if isinstance(element, str):
+                self.texts.add(element)
+            elif isinstance(element, dict):
+                numbered = isinstance(element.get("index"), int)
+                self._object(element, (*path, None if numbered else position), under)
+            elif isinstance(element, list):
+                self._list(element, (*path, position), under)
 
 
 def root(value: dict[str, Any], kind: str = "") -> Address:
@@ -74,22 +111,6 @@ def indexed(value: dict[str, Any], path: Address) -> Address:
         # Bedrock. Some models count a block for each delta of a text, so only tools are told apart.
         path += (str(value["contentBlockIndex"]),)
     return path
-
-
-def _collect(value: dict[str, Any], path: Address, under: str, found: list[Piece]) -> None:
-    here = indexed(value, path)
-    for key, item in value.items():
-        if isinstance(item, str):
-            if key in _ACCUMULATING or (under == "delta" and key not in _FIXED):
-                found.append(Piece((*here, key), value, key, item))
-        elif isinstance(item, dict):
-            step = "delta" if key == "content_block" else key
-            _collect(item, (*here, step), step, found)
-        elif isinstance(item, list):
-            for position, element in enumerate(item):
-                if isinstance(element, dict):
-                    numbered = isinstance(element.get("index"), int)
-                    _collect(element, (*here, key, None if numbered else position), key, found)
 
 
 def write_back(texts: Sequence[str], spans: Callable[[str], Sequence[Span]]) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from convo_replay.bodies import parse_json
 from convo_replay.redaction import json_text, logprobs, naming, opaque, placeholders, streams
@@ -22,6 +22,8 @@ from convo_replay.redaction.streams import Span
 SHORT = 64
 """Characters of a text that is searched once and then remembered by itself."""
 _MOST_CLEAN = 50_000
+_TOGETHER = 256
+"""How many short texts are searched as one."""
 _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found then stays for the gate
 
 _OPENS = re.compile(r"\s*[\[{]")
@@ -30,6 +32,13 @@ _ARGUMENTS = frozenset({"partial_json", "arguments", "input", "delta"})
 
 Pieces = Mapping[tuple[int, str], Any]
 """(id of an object, field) → what the value there becomes, where that was decided in a joined value."""
+
+
+class Joined(NamedTuple):
+    """What becomes of the pieces of a stream, and which events change at all, by their position."""
+
+    pieces: Pieces
+    touched: set[int]
 
 
 class Values:
@@ -76,8 +85,7 @@ class Values:
             if not found:
                 break
             text = json_text.applied(text, found)
-        if len(text) <= SHORT and len(self._clean) < _MOST_CLEAN and self.probe is None:
-            self._clean.add(text)
+        self._keep_clean((text,))
         return text
 
     def spans(self, text: str, *, cut: bool = False) -> list[Span]:
@@ -209,7 +217,7 @@ class Values:
         known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False, context=False)
         return bool(known) or opaque.identifies(data)
 
-    def joined(self, values: Sequence[Any], kinds: Sequence[str] = (), *, tokens: bool = False) -> Pieces:
+    def joined(self, values: Sequence[Any], kinds: Sequence[str] = (), *, tokens: bool = False) -> Joined:
         """What becomes of the pieces in `values`, decided in the values they make up.
 
         Args:
@@ -217,21 +225,50 @@ class Values:
             kinds: the type of each event, where the values do not say it.
             tokens: log probabilities may be among them.
         """
-        groups: dict[streams.Address, list[streams.Piece]] = {}
-        for at, value in enumerate(values):
-            for piece in streams.pieces(value, kinds[at] if kinds else ""):
-                groups.setdefault(piece.address, []).append(piece)
-        made: dict[tuple[int, str], Any] = {}
+        surveys = [streams.Survey(value, kinds[at] if kinds else "") for at, value in enumerate(values)]
+        groups: dict[streams.Address, list[tuple[int, streams.Piece]]] = {}
+        for at, survey in enumerate(surveys):
+            for piece in survey.pieces:
+                groups.setdefault(piece.address, []).append((at, piece))
         for _ in range(_ROUNDS):
             generation = self.detector.generation
+            made: dict[tuple[int, str], Any] = {}
+            touched: set[int] = set()
             for group in groups.values():
-                for piece, text in zip(group, self._group(group), strict=True):
+                becomes = self._group([piece for _, piece in group])
+                for (at, piece), text in zip(group, becomes, strict=True):
                     made[id(piece.owner), piece.field] = text
+                    if text is not piece.text:
+                        touched.add(at)
             if tokens:
-                made.update(logprobs.changes(values, self.spans))
+                changes = logprobs.changes(values, self.spans)
+                made.update(changes)
+                touched.update(range(len(values)) if changes else ())
+            found = self._found({text for survey in surveys for text in (*survey.texts, *survey.fields)})
+            touched.update(
+                at for at, survey in enumerate(surveys) if not found.isdisjoint(survey.texts | survey.fields)
+            )
             if generation == self.detector.generation:  # else what was learned may stand in an earlier one
                 break
-        return made
+        return Joined(made, touched)
+
+    def _found(self, texts: set[str]) -> set[str]:
+        """Those of many short texts in which something is found, or may be: most often none."""
+        local = tuple(self.local)
+        asked = [text for text in texts if text not in self._clean or any(value in text for value in local)]
+        found = {text for text in asked if _OPENS.match(text)}
+        asked = [text for text in asked if text not in found]
+        for start in range(0, len(asked), _TOGETHER):
+            some = asked[start : start + _TOGETHER]
+            # No value holds a line break that stands between two texts, so none goes unseen.
+            if self.detector.find("\n".join(some), self.local):
+                found.update(text for text in some if self.detector.find(text, self.local))
+            self._keep_clean(text for text in some if text not in found)
+        return found
+
+    def _keep_clean(self, texts: Iterable[str]) -> None:
+        if self.probe is None and len(self._clean) < _MOST_CLEAN:
+            self._clean.update(text for text in texts if len(text) <= SHORT)
 
     def _group(self, group: Sequence[streams.Piece]) -> list[str]:
         texts = [piece.text for piece in group]
@@ -247,7 +284,7 @@ class Values:
         """Whether anything could be found in `text`, of which it is the JSON text; generous."""
         if self.detector.may_hold(text) or any(value in text for value in self.local):
             return True
-        return any(field in text for field in opaque.FIELDS)
+        return any(mark in text for mark in opaque.MARKS)
 
     def _opaque_pieces(self, texts: list[str]) -> list[str]:
         whole = "".join(texts)
