@@ -57,14 +57,9 @@ def show(options: argparse.Namespace) -> int:
     """Prints a cassette."""
     from convo_replay.cassette import load
     from convo_replay.reporting.terminal import show as print_conversation
+    from convo_replay.shown import readable
 
-    cassette = _quietly(load, options.cassette)
-    exchanges = cassette.exchanges
-    if cassette.format != "convo":  # nobody has looked for keys in it
-        from convo_replay.redaction import Redactor
-
-        redactor = Redactor(dict(os.environ))
-        exchanges = [redactor.exchange(exchange) for exchange in exchanges]
+    exchanges = readable(_quietly(load, options.cassette))
     try:
         print_conversation(exchanges, title=options.cassette, turn=options.turn, events=options.events)
     except IndexError as error:
@@ -104,6 +99,39 @@ def check(options: argparse.Namespace) -> int:
         page.file(one)
     if options.paths:
         page.summary()
+    return 2 if unread else int(failed)
+
+
+def scan(options: argparse.Namespace) -> int:
+    """Looks for secrets and identifying data in files; one that cannot be read stops none of the others."""
+    from convo_replay import converting, scanning
+    from convo_replay.redaction import overriding
+    from convo_replay.reporting import sarif, scanned
+
+    if missing := next((path for path in options.paths if not path.exists()), None):
+        raise UsageError(f"{missing}: there is no such file or directory")
+    try:
+        redact = overriding.overrides(dict.fromkeys(options.keep, "keep"))
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}") from None
+    page: scanned.Page | scanned.Lines | sarif.Log
+    page = scanned.Lines() if options.json else sarif.Log() if options.sarif else scanned.Page(options.paths)
+    unread = failed = False
+    for file, named in scanning.files(options.paths):
+        try:
+            if options.fix:
+                fixed = scanning.fix(file, redact=redact)
+                one = fixed.after
+                page.fixed(fixed)
+            else:
+                one = scanning.scan(file, redact=redact)
+                page.file(one)
+        except CassetteError as error:
+            _complain(error)
+            unread = unread or named or converting.is_expected(file, error)
+            continue
+        failed = failed or bool(one.failing)
+    page.summary()
     return 2 if unread else int(failed)
 
 
@@ -207,6 +235,18 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--strict", action="store_true", help="a warning fails, too")
     one.add_argument("--rules", action="store_true", help="list every rule")
     one.add_argument("--explain", metavar="RULE", help="what one rule is about")
+
+    example = "convo-replay scan tests/cassettes --fix"
+    one = _command(commands, scan, "find secrets and identifying data in cassettes, and take them out", example)
+    help_ = "a cassette of any recorder, a text, or a directory of them"
+    one.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=help_)
+    said = one.add_mutually_exclusive_group()
+    said.add_argument("--json", action="store_true", help="one object per line: a finding, never its value")
+    said.add_argument("--sarif", action="store_true", help="one SARIF 2.1.0 document, for code-scanning pages")
+    help_ = "write placeholders into cassettes, ours and vcrpy's; what cannot be fixed is named"
+    one.add_argument("--fix", action="store_true", help=help_)
+    help_ = "a class that may stay, e.g. machine; repeatable. Not for keys and passwords"
+    one.add_argument("--keep", metavar="CLASS", action="append", default=[], help=help_)
 
     one = _command(
         commands, faults, "list the faults: what they do, what each SDK makes of them", "convo-replay faults"

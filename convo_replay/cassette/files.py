@@ -51,6 +51,11 @@ def load(path: str | os.PathLike[str]) -> Cassette:
     return loads(data, file)
 
 
+def is_ours(data: bytes) -> bool:
+    """Whether a file says that it is a cassette of ours."""
+    return _OURS.search(data) is not None
+
+
 def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] | None = None) -> Cassette:
     """The cassette that a file's bytes are.
 
@@ -65,7 +70,7 @@ def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] 
     name = str(path)
     if not data.strip():
         raise CassetteError(name, "the file is empty")
-    if not _OURS.search(data):
+    if not is_ours(data):
         return vcrpy.read(data, name)
     if _MARKED.match(data) and not re.search(rb"\n\.\.\.\s*\Z", data[-64:]):
         reason = 'cut off: its last line is not "..."; restore it, or record again'
@@ -172,6 +177,26 @@ def create(path: str | os.PathLike[str], written: Written) -> None:
             _replace(real, written)
         except OSError as error:
             raise CassetteError(file, f"not written: {error.strerror or error}") from error
+
+
+def rewrite(path: str | os.PathLike[str], before: bytes, written: Written) -> None:
+    """Puts another text in the place of a file's, whole, with its blobs.
+
+    Args:
+        path: the file; a symbolic link stays one, its target is replaced.
+        before: what `written` was made of.
+
+    Raises:
+        CassetteError: another process has changed the file meanwhile, or it cannot be written. It is then as it was.
+    """
+    real = Path(os.path.realpath(path))
+    with _locked(real):
+        try:
+            if real.read_bytes() != before:
+                raise CassetteError(path, "not written: another process has changed it meanwhile; try again")
+            _replace(real, written)
+        except OSError as error:
+            raise CassetteError(path, f"not written: {error.strerror or error}") from error
 
 
 def _replace(real: Path, written: Written) -> None:

@@ -46,7 +46,7 @@ def read(data: bytes, path: str, *, layouts: bool = False) -> Cassette:
     Raises:
         CassetteError: neither YAML nor JSON, or no cassette of vcrpy's.
     """
-    document = _json(data, path) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else None
+    document = json_document(data, path) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else None
     if document is None:
         document = yaml_reader.read(data, path, yaml11=True, tags=TAGS)
     value = document.value
@@ -67,7 +67,7 @@ def read(data: bytes, path: str, *, layouts: bool = False) -> Cassette:
     return Cassette(exchanges=exchanges, extra=extra, format="vcrpy")
 
 
-def _json(data: bytes, path: str) -> Document | None:
+def json_document(data: bytes, path: str) -> Document | None:
     """The value of a JSON file; `None` where YAML in braces may still be meant."""
     yaml_reader.guard_bytes(data, path)
     depth = nodes = at = 0
@@ -227,7 +227,7 @@ def _request(asked: dict[str, Any]) -> Request:
 
 def _sent(asked: dict[str, Any], headers: Headers) -> tuple[bytes, bool]:
     """The body of a request, and whether it is without its content-encoding."""
-    sent = _bytes(asked, ("string", "encoding"))
+    sent = body_bytes(asked, ("string", "encoding"))
     try:
         return content_encoding.decoded(sent, [value for name, value in headers if name == "content-encoding"]), True
     except ValueError:  # broken, or nothing here unpacks it
@@ -277,11 +277,14 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _bytes(message: dict[str, Any], keys: tuple[str, ...] = ()) -> bytes:
+def body_bytes(message: dict[str, Any], keys: tuple[str, ...] = ()) -> bytes:
     """The body of a request or response, in any of the places where it may stand.
 
     Args:
         keys: where given, a mapping with others is no holder of a body but a JSON body itself.
+
+    Raises:
+        ValueError: what stands there is no body.
     """
     if message.get("parsed_body") is not None:
         return _dumped(message["parsed_body"], "parsed_body")
@@ -350,7 +353,7 @@ def _steps(response: dict[str, Any], document: Document, line: int | None) -> tu
         raise ValueError("status: expected an HTTP status")
     headers = _headers(response.get("headers"))
     encodings = [value for name, value in headers if name == "content-encoding"]
-    raw, end, undone = _bytes(response), End(), {"transfer-encoding", "content-encoding"}
+    raw, end, undone = body_bytes(response), End(), {"transfer-encoding", "content-encoding"}
     try:
         data = content_encoding.decoded(raw, encodings, min(content_encoding.MAX_BODY, max(document.room, 0)))
     except content_encoding.Undecodable as error:  # the client that recorded it could not read it either

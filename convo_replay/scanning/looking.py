@@ -1,0 +1,586 @@
+"""One file, read and redacted: what changes, where it stands, and the edits that would write it .
+
+Four kinds of file: our cassettes; vcrpy's; other YAML and JSON, in which exchanges are recognized by their keys; and
+text, in which HTTP may stand as on the wire. A file is what it looks like; what cannot be parsed is text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as File
+from typing import Any
+
+from convo_replay.bodies import parse_json
+from convo_replay.cassette import Cassette, UnknownKeys, vcrpy, yaml_reader
+from convo_replay.cassette import files as cassettes
+from convo_replay.cassette.python_tags import TAGS
+from convo_replay.errors import CassetteError
+from convo_replay.exchange import Chunk, Exchange, Head, Request
+from convo_replay.redaction import Redactor, headers, json_text, opaque, placeholders
+from convo_replay.redaction.classes import BY_NAME, Policy, Severity
+from convo_replay.redaction.detect import Secret
+from convo_replay.scanning import recordings, text_edits
+from convo_replay.scanning.recordings import Header, Message, Pair
+from convo_replay.scanning.source_tree import Edit, Path, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding with where it stands: a path in the file's value and an offset there, or an offset in its text."""
+
+    exchange: int | None
+    cls: str
+    path: str
+    severity: Severity
+    fixable: bool
+    at: Path | None = None
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class Change:
+    """What a value becomes: `edits` of its text and the whole `value`, or, `dropped`, nothing, key and all."""
+
+    at: Path
+    value: str | bytes = ""
+    edits: Sequence[Edit] = field(default=(), repr=False)
+    dropped: Any = None
+
+
+class Look:
+    """What was found in one file.
+
+    Attributes:
+        format: `convo`, `vcrpy` or `text`.
+        value: the file's value, `None` where it is a text.
+        changes: what would make it clean.
+        stuck: why something cannot be changed in place, each reason once.
+        cassette, made: of one of ours, what it is and what its exchanges become.
+    """
+
+    def __init__(self, text: str, redactor: Redactor) -> None:
+        self.text = text
+        self.redactor = redactor
+        self._lines = Tree(text, is_json=False)
+        self.format = "text"
+        self.value: Any = None
+        self.tree: Tree | None = None
+        self.exchanges = 0
+        self.findings: list[Found] = []
+        self.changes: list[Change] = []
+        self.stuck: list[str] = []
+        self.urls_changed = 0
+        self.cassette: Cassette | None = None
+        self.made: list[Exchange] = []
+
+    def line(self, one: Found) -> int:
+        """The line of a finding in the file, from 1."""
+        if one.at is None or self.tree is None:
+            return self._lines.line(one.offset)
+        node = self.tree.node(one.at)
+        places = self.tree.content(node) if node is not None and one.offset else None
+        if places is not None and one.offset < len(places):
+            place = next((place for place in places[one.offset :: -1] if place >= 0), 0)
+            return self.tree.line(place)
+        return self.tree.line(self.tree.nearest(one.at))
+
+    @property
+    def can_fix(self) -> bool:
+        return self.format != "text"
+
+    # --- what is found ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        exchange: int | None,
+        cls: str,
+        path: str,
+        at: Path | None,
+        offset: int = 0,
+        *,
+        fixable: bool | None = None,
+        severity: Severity | None = None,
+    ) -> None:
+        """Notes a finding, as severe as its class."""
+        severity = severity or BY_NAME[cls].severity
+        fixable = self.can_fix if fixable is None else fixable and self.can_fix
+        path = self.redactor.text(path) if placeholders.MARK not in path else path
+        self.findings.append(Found(exchange, cls, path, severity, fixable and severity != "info", at, offset))
+
+    def text_part(
+        self,
+        exchange: int | None,
+        path: str,
+        old: str,
+        new: str,
+        at: Path | None,
+        *,
+        offset: int = 0,
+        paths: Any = None,
+        fixable: bool = True,
+        in_clear: bool = True,
+    ) -> bool:
+        """Notes what differs between a text and its redacted form; whether anything does.
+
+        Args:
+            offset: where the text begins, in the file's text or in the value at `at`.
+            paths: offsets → the path of each, where the text has parts.
+            in_clear: whether the text is the value at `at`, character by character.
+        """
+        edits = text_edits.between(old, new)
+        if not edits:
+            return False
+        named = paths([start for start, _, _ in edits]) if paths is not None else [path] * len(edits)
+        some = False
+        for (start, end, text), where in zip(edits, named, strict=True):
+            for cls in self._classes(old[start:end], text, where):
+                some = True
+                self.add(
+                    exchange, cls, where, at, offset + start if in_clear or at is None else offset, fixable=fixable
+                )
+        if not some:
+            self.add(exchange, "opaque", named[0], at, offset, fixable=fixable)
+        if at is not None and fixable and in_clear:
+            self.changes.append(Change(at, new, edits))
+        return True
+
+    def _classes(self, old: str, text: str, path: str) -> list[str]:
+        """The classes of a stretch, by what took its place."""
+        before = placeholders.found(old)
+        made = [place.cls for place in placeholders.places(text) if text[place.start : place.end] not in before]
+        if placeholders.OPAQUE_CLASS in made and path.rpartition(".")[2] not in opaque.FIELDS:
+            with self.redactor.probing() as probed:  # base64 of a secret: of which class?
+                self.redactor.text(old)
+            made = [cls for cls in made if cls != placeholders.OPAQUE_CLASS] + (probed or [placeholders.OPAQUE_CLASS])
+        return list(dict.fromkeys(made))
+
+    def header(self, exchange: int | None, side: str, header: Header) -> None:
+        """Notes what a header gives away: known by its name, or by its value."""
+        path = text_edits.joined(f"{side}.headers" if side else "headers", header.name)
+        value = header.value
+        at = header.at if self.tree is not None else None
+        offset = header.offset or 0
+        made = self.redactor.text(value)
+        cls = headers.class_of(header.name, response=side == "response")
+        if not value.strip() or (cls is not None and _is_redacted(value)):
+            return
+        policy = self.redactor.policy(cls) if cls is not None else "keep"
+        if cls is None or policy == "keep":
+            if cls is not None and BY_NAME[cls].policy == "keep" and BY_NAME[cls].severity == "info":
+                self.add(exchange, cls, path, at, offset)
+            self.text_part(exchange, path, value, made, at, offset=offset, in_clear=not header.encoded)
+            return
+        is_pattern = any(BY_NAME[one.cls].pattern for one in placeholders.places(made) if one.cls in BY_NAME)
+        if not is_pattern and recordings.is_masked(header, side):
+            self.add(exchange, "masked" if BY_NAME[cls].severity == "error" else cls, path, at, offset, severity="info")
+            return
+        if policy == "drop":
+            self.add(exchange, cls, path, at, offset, fixable=header.owner is not None)
+            if header.owner is not None:
+                self.changes.append(Change(header.owner, dropped=header.key))
+            else:
+                self.note("headers that are a list: one of them cannot be taken out")
+            return
+        if BY_NAME[cls].severity == "error":
+            scheme = re.match(r"[A-Za-z][\w-]*[ \t]+(?=\S)", value)
+            start = scheme.end() if scheme else 0
+            inner = [place.cls for place in placeholders.places(made)]
+            cls = next(iter(inner), cls)
+        else:
+            start = 0
+        new = value[:start] + self.redactor.place(cls, value[start:])
+        self.add(exchange, cls, path, at, offset + start, fixable=True)
+        if at is not None:
+            self.changes.append(Change(at, new, () if header.encoded else [(start, len(value), new[start:])]))
+
+    def note(self, reason: str) -> None:
+        """A reason why something cannot be fixed."""
+        if reason not in self.stuck:
+            self.stuck.append(reason)
+
+    # --- exchanges ----------------------------------------------------------------------------------
+
+    def pairs(self, pairs: Sequence[Pair]) -> None:
+        """Looks at the exchanges of a file that is not ours."""
+        given = [pair.exchange() for pair in pairs]
+        made = redacted(self.redactor, given)
+        self.exchanges = len(pairs)
+        for index, (pair, old, new) in enumerate(zip(pairs, given, made, strict=True)):
+            self._message(index, pair.request, pair.request.url, new.request.url)
+            if pair.request.text is not None and pair.request.text:
+                self._body(index, pair.request, *_request_texts(pair.request, old.request, new.request))
+            elif pair.request.body:
+                self._bytes(index, pair.request, pair.request.body, _binary(new.request))
+            self._message(index, pair.response, pair.response.url, self.redactor.text(pair.response.url))
+            if pair.response.text is not None:
+                after = new.body.decode("utf-8", "replace")
+                self._body(index, pair.response, pair.response.text, after, pair.response.value, None)
+            else:
+                self._bytes(index, pair.response, pair.response.body, new.body)
+
+    def _message(self, index: int, message: Message, url: str, made: str) -> None:
+        side = message.side
+        if url and self.text_part(index, f"{side}.url", url, made, message.url_at, offset=message.url_offset or 0):
+            self.urls_changed += side == "request"
+        for header in message.headers:
+            self.header(index, side, header)
+        if message.unread:
+            self.note(f"exchange {index}, {side}: {message.unread}")
+
+    def _body(self, index: int, message: Message, old: str, new: str, value: Any, made: Any) -> None:
+        side = message.side
+        if old == new:
+            return
+        if message.form == "value" and message.at is not None:
+            if made is None:
+                made = parse_json(new.encode("utf-8"))
+            if value is None:
+                value = parse_json(old.encode("utf-8"))
+            self.values(index, f"{side}.json", value, made, message.at)
+            return
+        if message.form == "pieces":
+            self.note("a body in several pieces")
+        in_clear = message.form == "text"
+        fixable = in_clear or message.form in ("binary", "base64", "packed")
+        paths = _paths(side, old, value)
+        some = self.text_part(
+            index, f"{side}.body", old, new, message.at, offset=message.offset or 0, paths=paths, fixable=fixable,
+            in_clear=in_clear,
+        )  # fmt: skip
+        if some and fixable and message.at is not None:
+            if not in_clear:
+                self.changes.append(_encoded(message, new))
+            self._sizes(message, len(new.encode("utf-8", "surrogateescape")))
+
+    def _sizes(self, message: Message, size: int) -> None:
+        """What headers say about a body that changed."""
+        for header in message.headers:
+            if header.name == "content-length" and header.value.isdecimal() and not header.encoded:
+                if header.value != str(size):
+                    self.changes.append(Change(header.at, str(size), [(0, len(header.value), str(size))]))
+            elif header.name == "content-encoding" and message.form == "packed" and header.owner is not None:
+                self.changes.append(Change(header.owner, dropped=header.key))
+
+    def _bytes(self, index: int, message: Message, old: bytes, new: bytes) -> None:
+        if old == new:
+            return
+        where = f"{message.side}.body"
+        fixable = message.at is not None and message.form in ("binary", "base64")
+        for cls in self.classes_in(old, message.header("content-type")):
+            self.add(index, cls, where, message.at, message.offset or 0, fixable=fixable)
+        if message.at is not None and fixable:
+            self.changes.append(Change(message.at, _written(message.form, new)))
+            self._sizes(message, len(new))
+
+    def classes_in(self, body: bytes, content_type: str = "") -> list[str]:
+        """The classes of what redaction finds in a body."""
+        media = (("content-type", content_type),) if content_type else ()
+        with self.redactor.probing() as classes:
+            self.redactor.steps((Head(200, media), Chunk(0.0, body)))
+        return list(dict.fromkeys(classes)) or [placeholders.OPAQUE_CLASS]
+
+    def values(self, exchange: int | None, path: str, old: Any, new: Any, at: Path) -> None:
+        """Notes the strings by which two JSON values differ."""
+        for below, before, after in text_edits.strings(old, new):
+            where = path
+            for step in below:
+                where = text_edits.joined(where, step)
+            self.text_part(exchange, where, before, after, (*at, *below))
+
+    # --- the rest -----------------------------------------------------------------------------------
+
+    def rest(self, value: Any, pairs: Sequence[Pair]) -> None:
+        """Looks at what stands in a file's value outside of the bodies, headers and URLs of its exchanges."""
+        taken = {(*message.where, key) for pair in pairs for message in (pair.request, pair.response)
+                 for key in message.consumed}  # fmt: skip
+        numbers = {pair.at: index for index, pair in enumerate(pairs)}
+        self._walk(value, (), None, "", taken, numbers)
+
+    def _walk(
+        self, value: Any, at: Path, exchange: int | None, path: str, taken: set[Path], numbers: Mapping[Path, int]
+    ) -> None:
+        if at in taken:
+            return
+        if at in numbers:
+            exchange, path = numbers[at], ""
+        if isinstance(value, str):
+            self.string(exchange, path, value, at)
+        elif isinstance(value, (dict, list)):
+            key = at[-1] if at else None
+            if isinstance(key, str) and key in recordings.HEADERS:
+                found = list(recordings.headers(value, at))
+                side = "response" if "response" in path.lower() else "request"
+                for header in found:
+                    self.header(exchange, side, header)
+                if found:
+                    return
+            for step, held in value.items() if isinstance(value, dict) else enumerate(value):
+                name = step if isinstance(step, (str, int)) else str(step)
+                self._walk(held, (*at, step), exchange, text_edits.joined(path, name), taken, numbers)
+
+    def string(self, exchange: int | None, path: str, value: str, at: Path) -> None:
+        """Looks at one string: a body of its own where it looks like one, else a text."""
+        if (len(value) > 40 and value.lstrip()[:1] in ("{", "[")) or value.startswith(("data:", "event:")):
+            message = Message("", at=at)
+            recordings.understand(message, value.encode("utf-8", "surrogatepass"))
+            made = self.body(message.body)
+            paths = _paths(path, value, message.value, whole=True)
+            self.text_part(exchange, path, value, made, at, paths=paths)
+            return
+        self.text_part(exchange, path, value, self.redactor.text(value), at)
+
+    def body(self, data: bytes) -> str:
+        """A body, redacted."""
+        steps = self.redactor.steps((Head(200), Chunk(0.0, data)))
+        return b"".join([step.data for step in steps if isinstance(step, Chunk)]).decode("utf-8", "replace")
+
+    def between(self) -> None:
+        """Looks at what stands between the values of a YAML file: its comments."""
+        if self.tree is None or "#" not in self.text:
+            return
+        hits = self.redactor.known_in(self.text)
+        if not hits:
+            return
+        spans = sorted(self.tree.scalars())
+        for offset, cls in hits:
+            if not any(start <= offset < end for start, end in spans):
+                self.add(None, cls, "", None, offset, fixable=False)
+                self.note("a comment")
+
+
+# --- reading ------------------------------------------------------------------------------------------
+
+
+def read(
+    data: bytes,
+    file: File,
+    redact: Mapping[str, Policy] | None = None,
+    secrets: Sequence[Secret] = (),
+    environ: Mapping[str, str] | None = None,
+    *,
+    blobs: Mapping[str, bytes] | None = None,
+) -> Look:
+    """Looks at the bytes of a file.
+
+    Args:
+        redact, secrets, environ: as in `scanning.scan`.
+        blobs: of a cassette of ours, where they are not beside the file yet.
+
+    Raises:
+        CassetteError: it says it is a cassette of ours, and is none that can be read.
+    """
+    redactor = Redactor(dict(os.environ if environ is None else environ), secrets, redact)
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    text = data.decode(encoding, "replace").removeprefix("\ufeff")
+    look = Look(text, redactor)
+    if cassettes.is_ours(data):
+        from convo_replay.scanning.our_cassettes import ours
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnknownKeys)
+            ours(look, data, file, blobs)
+        return look
+    value = _parsed(data, file, look)
+    if value is None:
+        _text(look)
+        return look
+    look.value = value
+    _reserve(look)
+    pairs = list(recordings.pairs(value))
+    if look.format == "text" and not pairs and not _has_headers(value) and isinstance(value, (dict, list)):
+        _document(look, value)
+        return look
+    look.pairs(pairs)
+    look.rest(value, pairs)
+    look.between()
+    return look
+
+
+def _reserve(look: Look) -> None:
+    """Placeholders that the file has keep their numbers."""
+    if placeholders.may_hold(look.text):
+        look.redactor.reserve([Exchange(Request("", look.text), ())])
+
+
+def _parsed(data: bytes, file: File, look: Look) -> Any:
+    """The value of a YAML or JSON file, with its tree; `None` for a text."""
+    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    is_json = start in (b"{", b"[")
+    try:
+        if is_json:
+            document = vcrpy.json_document(data, str(file))
+            if document is not None:
+                value = document.value
+                look.tree = Tree(look.text, is_json=True)
+                look.format = "vcrpy" if _is_vcrpy(value) else "text"
+                return value
+        if file.suffix not in (".yaml", ".yml") and not _YAML.search(data):
+            return None
+        value = yaml_reader.read(data, str(file), yaml11=True, tags=TAGS).value
+    except CassetteError:
+        if file.suffix in (".yaml", ".yml") and _VCRPYS.search(data):
+            raise
+        return None
+    if not isinstance(value, (dict, list)):
+        return None
+    look.tree = Tree(look.text, is_json=False)
+    look.format = "vcrpy" if _is_vcrpy(value) else "text"
+    return value
+
+
+_YAML = re.compile(rb"^(?:interactions|http_interactions|- request):", re.MULTILINE)
+_VCRPYS = re.compile(rb"^interactions:", re.MULTILINE)
+
+
+def _is_vcrpy(value: Any) -> bool:
+    """Whether it is a cassette that vcrpy loads: `interactions` of requests with a `uri`."""
+    items = value.get("interactions") if isinstance(value, dict) else None
+    return isinstance(items, list) and all(
+        isinstance(item, dict)
+        and isinstance(item.get("request"), dict)
+        and isinstance(item["request"].get("uri"), str)
+        and isinstance(item.get("response"), dict)
+        for item in items
+    )
+
+
+def _has_headers(value: Any) -> bool:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if any(key in recordings.HEADERS and isinstance(held, (dict, list)) for key, held in item.items()):
+                return True
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+    return False
+
+
+def _document(look: Look, value: Any) -> None:
+    """JSON or YAML that is no recording: the body of an answer, perhaps, or a fixture."""
+    if look.tree is not None and look.tree.is_json:
+        made = look.body(look.text.encode("utf-8"))
+        look.tree = None
+        look.text_part(None, "", look.text, made, None, paths=_paths("", look.text, value, whole=True))
+        return
+    look.rest(value, [])
+    look.between()
+
+
+def _text(look: Look) -> None:
+    """A text: HTTP as on the wire, an event stream, lines of JSON, or anything."""
+    text = look.text
+    pairs = recordings.raw_pairs(text)
+    if pairs:
+        look.pairs(pairs)
+        return
+    if text.startswith(("data:", "event:", ":", "id:")) or _is_lines(text):
+        made = look.body(text.encode("utf-8"))
+        look.text_part(None, "", text, made, None, paths=_paths("", text, None, whole=True))
+        if _is_lines(text):
+            _headers_in_lines(look)
+        return
+    look.text_part(None, "", text, look.redactor.text(text), None)
+
+
+def _is_lines(text: str) -> bool:
+    return text[:1] == "{" and "\n{" in text
+
+
+def _headers_in_lines(look: Look) -> None:
+    offset = 0
+    for number, line in enumerate(look.text.splitlines(keepends=True)):
+        try:
+            value = parse_json(line.encode("utf-8"))
+        except ValueError:
+            value = None
+        for path, found in _header_maps(value, ""):
+            side = "response" if "response" in path.lower() else "request"
+            for header in found:
+                look.header(number, side, Header(header.name, header.value, (), offset=offset))
+        offset += len(line)
+
+
+def _header_maps(value: Any, path: str) -> Iterator[tuple[str, list[Header]]]:
+    if isinstance(value, dict):
+        for key, held in value.items():
+            if key in recordings.HEADERS and isinstance(held, (dict, list)):
+                yield path, list(recordings.headers(held, ()))
+            else:
+                yield from _header_maps(held, f"{path}.{key}")
+    elif isinstance(value, list):
+        for held in value:
+            yield from _header_maps(held, path)
+
+
+# --- parts --------------------------------------------------------------------------------------------
+
+
+def redacted(redactor: Redactor, exchanges: Sequence[Exchange]) -> list[Exchange]:
+    """As a recording is: what a later exchange gave away is looked for in the earlier ones, too."""
+    made: list[Exchange] = []
+    knew = 0
+    for exchange in exchanges:
+        made.append(redactor.exchange(exchange))
+        knew = redactor.generation if len(made) == 1 else knew
+    if redactor.generation != knew:
+        made = [redactor.exchange(exchange) for exchange in made]
+    return made
+
+
+def _request_texts(message: Message, old: Request, new: Request) -> tuple[str, str, Any, Any]:
+    text = message.text or ""
+    if message.value is None:
+        after = getattr(new.body, "text", None)
+        return text, text if after is None else after, None, None
+    if new.json is old.json:
+        return text, text, message.value, message.value
+    return text, json_text.edit(text, old.json, new.json), message.value, new.json
+
+
+def _binary(request: Request) -> bytes:
+    data = getattr(request.body, "data", b"")
+    return bytes(data)
+
+
+def _paths(root: str, text: str, value: Any, *, whole: bool = False) -> Any:
+    """Offsets → paths in a body: of an event, a line, or a string of a JSON document."""
+    below = "" if whole else "."
+    name = root if whole else f"{root}.json"
+    if value is not None:
+        return lambda offsets: text_edits.paths_in_json(text, offsets, name)
+    if text.lstrip("\ufeff\r\n").startswith(("data:", "event:", ":", "id:", "retry:")):
+        lengths = text_edits.events(text.encode("utf-8", "surrogatepass"))
+        name = f"{root}{below}sse" if not whole or not root else f"{root}"
+        return lambda offsets: text_edits.paths_in_lines(lengths, offsets, name)
+    if _is_lines(text):
+        lengths = [len(line) for line in text.splitlines(keepends=True)]
+        name = f"{root}{below}lines" if not whole or not root else f"{root}"
+        return lambda offsets: text_edits.paths_in_lines(lengths, offsets, name)
+    return None
+
+
+def _encoded(message: Message, new: str) -> Change:
+    assert message.at is not None
+    if message.form == "base64":
+        return Change(message.at, _written("base64", new.encode("utf-8", "surrogateescape")))
+    return Change(message.at, new)
+
+
+def _written(form: str, data: bytes) -> str | bytes:
+    if form == "base64":
+        import base64
+
+        return base64.b64encode(data).decode()
+    return data
+
+
+def _is_redacted(value: str) -> bool:
+    """Whether a header's value is a placeholder, behind a scheme perhaps."""
+    last = value.rpartition(" ")[2]
+    return placeholders.PLACEHOLDER.fullmatch(last) is not None

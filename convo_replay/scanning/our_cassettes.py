@@ -1,0 +1,179 @@
+"""Our own cassettes, looked at: the exchanges they stand for, and where each value is written (looking.py).
+
+A request that repeats earlier turns is written as what it adds (`$base`, `$keep`), so that a message stands once in the
+file and in many exchanges; what is found in it is named once, in the exchange where it is written.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Mapping
+from pathlib import Path as File
+from typing import Any
+
+from convo_replay.bodies import message_key, parse_json
+from convo_replay.cassette import event_lines, files, yaml_reader
+from convo_replay.cassette.model import milliseconds
+from convo_replay.cassette.response_bodies import json_bytes
+from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Text
+from convo_replay.scanning import text_edits
+from convo_replay.scanning.looking import Change, Look, redacted
+from convo_replay.scanning.recordings import Header
+from convo_replay.scanning.source_tree import Path, Tree
+from convo_replay.sse import split
+
+
+def ours(look: Look, data: bytes, file: File, blobs: Mapping[str, bytes] | None = None) -> None:
+    """Looks at a cassette of ours.
+
+    Raises:
+        CassetteError: it cannot be read.
+    """
+    cassette = files.loads(data, file, blobs or None)
+    look.format = "convo"
+    look.cassette = cassette
+    look.exchanges = len(cassette.exchanges)
+    look.redactor.reserve(cassette.exchanges)
+    made = redacted(look.redactor, cassette.exchanges)
+    look.made = made
+    look.tree = Tree(look.text, is_json=look.text.lstrip()[:1] == "{")
+    look.value = yaml_reader.read(data, str(file)).value
+    for index, (old, new) in enumerate(zip(cassette.exchanges, made, strict=True)):
+        _Exchange(look, index, old, new).look()
+    extra = look.redactor.value(cassette.extra)
+    look.values(None, "", cassette.extra, extra, ())
+    look.between()
+
+
+class _Exchange:
+    def __init__(self, look: Look, index: int, old: Exchange, new: Exchange) -> None:
+        self._look = look
+        self._index = index
+        self._old = old
+        self._new = new
+        self._at: Path = ("exchanges", index)
+
+    def look(self) -> None:
+        look, index, old, new, at = self._look, self._index, self._old, self._new, self._at
+        look.text_part(index, "test", old.test, look.redactor.text(old.test), (*at, "test"))
+        look.text_part(index, "request.url", old.request.url, new.request.url, (*at, "request", "url"))
+        self._headers("request", old.request.headers)
+        self._request()
+        head = old.head
+        if head is not None:
+            self._headers("response", head.headers)
+            reason = new.head.reason if new.head is not None else head.reason
+            look.text_part(index, "response.reason", head.reason, reason, (*at, "response", "reason"))
+        detail = (*at, "response", "end", "detail")
+        look.text_part(index, "response.end.detail", old.end.detail, new.end.detail, detail)
+        if old.body != new.body:
+            self._response()
+        look.values(index, "", dict(old.extra or {}), dict(new.extra or {}), at)
+
+    def _headers(self, side: str, headers: Headers) -> None:
+        count: dict[str, int] = {}
+        for name, value in headers:
+            owner = (*self._at, side, "headers")
+            several = sum(name == other for other, _ in headers) > 1
+            at = (*owner, name, count.get(name, 0)) if several else (*owner, name)
+            count[name] = count.get(name, 0) + 1
+            self._look.header(self._index, side, Header(name, value, at, owner, name))
+
+    def _request(self) -> None:
+        look, index, at = self._look, self._index, (*self._at, "request")
+        old, new = self._old.request.body, self._new.request.body
+        if isinstance(old, Json) and isinstance(new, Json):
+            if "json_text" in self._held("request"):
+                before, after = (json_bytes(body.value, "compact+ascii").decode() for body in (old, new))
+                look.text_part(index, "request.json", before, after, (*at, "json_text"))
+                return
+            for below, was, becomes in text_edits.strings(old.value, new.value):
+                holder, place = self._written(below)
+                if holder == index:
+                    where = functools.reduce(text_edits.joined, below, "request.json")
+                    look.text_part(index, where, was, becomes, place)
+        elif isinstance(old, Text) and isinstance(new, Text):
+            look.text_part(index, "request.text", old.text, new.text, (*at, "text"))
+        elif isinstance(old, Binary) and isinstance(new, Binary):
+            self._bytes("request.base64", old.data, new.data, (*at, "base64"))
+        elif isinstance(old, Blob) and isinstance(new, Blob) and old != new:
+            look.add(index, "opaque", "request.blob.starts", (*at, "blob", "starts"))
+            look.changes.append(Change((*at, "blob", "starts"), new.starts))
+        elif isinstance(old, Parts) and isinstance(new, Parts):
+            for number, (given, made) in enumerate(zip(old.parts, new.parts, strict=True)):
+                part, name = (*at, "parts", number), f"request.parts[{number}]"
+                look.text_part(index, f"{name}.name", given.name, made.name, (*part, "name"))
+                filename = made.filename or ""
+                look.text_part(index, f"{name}.filename", given.filename or "", filename, (*part, "filename"))
+                if isinstance(given.body, Text) and isinstance(made.body, Text):
+                    look.text_part(index, f"{name}.text", given.body.text, made.body.text, (*part, "text"))
+                elif isinstance(given.body, Binary) and isinstance(made.body, Binary):
+                    self._bytes(f"{name}.base64", given.body.data, made.body.data, (*part, "base64"))
+
+    def _response(self) -> None:
+        look, index, at = self._look, self._index, (*self._at, "response")
+        held = self._held("response")
+        old, new = self._old.body, self._new.body
+        if "sse" in held:
+            self._events(held["sse"])
+        elif "json" in held:
+            look.values(index, "response.json", parse_json(old), parse_json(new), (*at, "json"))
+        elif "text" in held or "json_text" in held:
+            key = "text" if "text" in held else "json_text"
+            look.text_part(index, f"response.{key}", old.decode(), new.decode(), (*at, key))
+        elif "base64" in held:
+            self._bytes("response.base64", old, new, (*at, "base64"))
+        else:
+            for cls in look.classes_in(old, self._old.content_type):
+                look.add(index, cls, "response.blob", (*at, "blob"))
+            look.note("a blob beside a cassette that was edited by hand")
+
+    def _events(self, written: str) -> None:
+        look, index, at = self._look, self._index, (*self._at, "response", "sse")
+        old, new = split(self._old.body), split(self._new.body)
+        rows = written.split("\n")
+        place = 0
+        for number, (was, becomes) in enumerate(zip(old, new, strict=True)):
+            if was.raw != becomes.raw:
+                before, after = was.raw.decode("utf-8", "replace"), becomes.raw.decode("utf-8", "replace")
+                path = f"response.sse[{number}]"
+                look.text_part(index, path, before, after, at, in_clear=False, offset=place)
+            place += len(rows[number]) + 1 if number < len(rows) else 0
+        framing = str(self._held("response").get("framing", ""))
+        started = milliseconds(self._old.head.at) if self._old.head is not None else 0
+        times = [milliseconds(step.at) for step in self._old.steps if isinstance(step, Chunk)]
+        value = event_lines.write(new, times, started, framing)
+        look.changes.append(Change(at, value, text_edits.between(written, value)))
+
+    def _bytes(self, path: str, old: bytes, new: bytes, at: Path) -> None:
+        if old == new:
+            return
+        for cls in self._look.classes_in(old):
+            self._look.add(self._index, cls, path, at)
+        self._look.changes.append(Change(at, base64.b64encode(new).decode()))
+
+    def _held(self, side: str) -> dict[str, Any]:
+        held = self._look.value["exchanges"][self._index][side]
+        return held if isinstance(held, dict) else {}
+
+    def _written(self, below: Path) -> tuple[int, Path]:
+        """Where a value of the request's JSON body is written: (exchange, path in the file)."""
+        exchanges, index = self._look.value["exchanges"], self._index
+        key = below[0] if below else ""
+        is_message = len(below) > 1 and key == message_key(self._old.request.json)
+        while True:
+            held = exchanges[index]["request"]["json"]
+            at: Path = ("exchanges", index, "request", "json")
+            if not isinstance(held, dict) or "$base" not in held:
+                return index, (*at, *map(_escaped, below))
+            kept = held.get("$keep", 0)
+            if is_message and below[1] >= kept:
+                return index, (*at, key, below[1] - kept, *map(_escaped, below[2:]))
+            if not is_message and _escaped(key) in held:
+                return index, (*at, *map(_escaped, below))
+            index += held["$base"]
+
+
+def _escaped(step: Any) -> Any:
+    return f"${step}" if isinstance(step, str) and step.startswith("$") else step
