@@ -33,11 +33,12 @@ BUILT_IN = {
 class Provider(Protocol):
     """One wire format. Every method takes a request or exchange as it was sent, or redacted, and raises nothing.
 
-    Three attributes are optional. `format`: `anthropic` or `openai_chat`, whose rules a request and its answer must
+    Four attributes are optional. `format`: `anthropic` or `openai_chat`, whose rules a request and its answer must
     keep (a subclass of a built-in provider has its format); without one nothing is validated, and faults that change
     events or tool calls do not fit. `severities`: by the name of a rule of answers (`stream-unterminated`), how severe
     it is behind this gateway: `error`, `warn`, `info`. `error_headers`: a method, `status -> headers` by name, that
-    says which headers come with an error: request ids, rate limits.
+    says which headers come with an error: request ids, rate limits. `identifying_paths`: path of the request body →
+    class of the value there (`metadata.user_id`: `user-id`), redacted whatever it looks like.
 
     One of another package that raises all the same fails the request with its name, where it is asked about
     a request; an answer or an event that it cannot read counts as one without an end, so that no recording is lost.
@@ -61,7 +62,7 @@ class Provider(Protocol):
 
     @property
     def secret_paths(self) -> tuple[str, ...]:
-        """Values of the request body that are secrets wherever they stand."""
+        """Values of the request body that are secrets: redacted at their place, and wherever else they appear."""
 
     @property
     def error_bodies(self) -> Mapping[int, Mapping[str, Any]]:

@@ -173,6 +173,12 @@ class Anthropic:
     terminal_events = frozenset({"message_stop", "error"})
     volatile_paths: tuple[str, ...] = ("metadata.user_id",)
     secret_paths: tuple[str, ...] = ("mcp_servers[*].authorization_token",)
+    identifying_paths: Mapping[str, str] = {
+        "metadata.user_id": "user-id",
+        "user_profile_id": "user-profile-id",
+        "container": "container-id",
+        "container.id": "container-id",
+    }
     error_bodies: Mapping[int, Mapping[str, Any]] = {
         status: {"type": "error", "error": {"type": kind, "message": text}, "request_id": None}
         for status, (kind, text) in _ERRORS.items()

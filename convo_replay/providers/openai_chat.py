@@ -136,7 +136,13 @@ class OpenAIChat:
     history = "messages"
     terminal_events = frozenset({_DONE})
     volatile_paths: tuple[str, ...] = ("user", "safety_identifier", "prompt_cache_key")
-    secret_paths: tuple[str, ...] = ()
+    secret_paths: tuple[str, ...] = ("tools[*].authorization",)
+    identifying_paths: Mapping[str, str] = {
+        "user": "user-id",
+        "safety_identifier": "user-id",
+        "prompt_cache_key": "user-id",
+        "tools[*].container": "container-id",
+    }
     error_bodies: Mapping[int, Mapping[str, Any]] = {
         status: {"error": {"message": text, "type": kind, "param": None, "code": code}}
         for status, (kind, code, text) in _ERRORS.items()

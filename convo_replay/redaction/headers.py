@@ -113,7 +113,7 @@ _CREDENTIAL = re.compile(
     r"auth(?!or(?!iz))|api-?key|token|secret|password|passwd|credential|signature|(?:^|-)key$", re.IGNORECASE
 )
 _NO_CREDENTIAL = re.compile(
-    r"ratelimit|priority|anthropic-fast|bedrock|token-count|tokens|^access-control-|^www-authenticate$|^proxy-authenticate$"
+    r"ratelimit|priority|anthropic-fast|bedrock|token-count|tokens|per-token|^access-control-|^www-authenticate$|^proxy-authenticate$"
     r"|(?:idempotency|cache|surrogate|websocket|partition|routing)-key$",
     re.IGNORECASE,
 )
@@ -214,17 +214,21 @@ def credentials(headers: Headers) -> Iterator[tuple[str, str]]:
     """
     for name, value in headers:
         name = name.lower()
-        if name in IDS or kept(name, None, response=False) or kept(name, None, response=True):
-            continue
         if name in ("cookie", "set-cookie"):
             pairs = value.split(";") if name == "cookie" else [value.partition(";")[0]]
             found = [(pair.partition("=")[2].strip().strip('"'), "cookie") for pair in pairs]
             yield from ((text, cls) for text, cls in found if len(text) >= 16 and is_secret(text))
-        elif _CREDENTIAL.search(name) and not _NO_CREDENTIAL.search(name):
-            named = _CLASSES.get(name, "api-key")
-            for text, cls in _authorization(value.strip()):
-                if is_secret(text):
-                    yield text, named if cls == "api-key" else cls
+        elif name not in IDS and not is_functional(name, response=False) and not is_functional(name, response=True):
+            yield from credential_values(name, value)
+
+
+def credential_values(name: str, value: str) -> Iterator[tuple[str, str]]:
+    """Pairs (value, class) of one header; none where its name says nothing of a credential."""
+    if _CREDENTIAL.search(name) and not _NO_CREDENTIAL.search(name):
+        named = _CLASSES.get(name.lower(), "api-key")
+        for text, cls in _authorization(value.strip()):
+            if is_secret(text):
+                yield text, named if cls == "api-key" else cls
 
 
 def is_secret(text: str) -> bool:

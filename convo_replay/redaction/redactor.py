@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from convo_replay import providers
 from convo_replay.exchange import (
     Binary,
     Blob,
@@ -35,7 +36,7 @@ from convo_replay.exchange import (
     Steps,
     Text,
 )
-from convo_replay.redaction import environment, headers, placeholders, responses, urls
+from convo_replay.redaction import environment, headers, placed, placeholders, responses, urls
 from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Secret
 from convo_replay.redaction.values import SHORT, Values
@@ -149,8 +150,9 @@ class Redactor:
                 self._met.add(request.url)
                 for value, cls in urls.credentials(request.url):
                     self.learn(value, cls)
-            for value, cls in headers.credentials(tuple(_credentials_in_body(request.json))):
-                self.learn(value, cls)
+            if isinstance(request.json, dict):
+                for value, cls in placed.learnable(providers.find(request), request.json):
+                    self.learn(value, cls)
 
     def reserve(self, exchanges: Iterable[Exchange]) -> None:
         """New placeholders will not take a number that occurs in `exchanges` (a loaded cassette)."""
@@ -179,7 +181,12 @@ class Redactor:
             self.learn_request(request)
             url = urls.redact(request.url, self._values.string, self._values.place)
             kept = self._headers(request.headers, request.body, response=False)
-            body = self._body(request.body)
+            body = request.body
+            if isinstance(body, Json) and isinstance(body.value, dict):
+                # First, so that a dummy at its place reads like the value that was live.
+                value = placed.redact(providers.find(request), body.value, self._values)
+                body = body if value is body.value else Json(value)
+            body = self._body(body)
             if url is request.url and kept is request.headers and body is request.body:
                 return request
             return replace(request, url=url, headers=kept, body=body)
@@ -444,15 +451,3 @@ def _dumped(value: Any) -> bytes:
 
 def _key(data: bytes) -> bytes:
     return data if len(data) <= _SMALL else hashlib.blake2b(data, digest_size=32).digest()
-
-
-def _credentials_in_body(value: Any) -> Iterator[tuple[str, str]]:
-    """What a request hands on to MCP servers, as headers (protocol.md §5; OpenAI Responses `tools[].headers`)."""
-    for key in ("mcp_servers", "tools"):
-        entries = value.get(key) if isinstance(value, dict) else None
-        for entry in entries if isinstance(entries, list) else []:
-            if isinstance(entry, dict):
-                sent = entry.get("headers") if entry.get("type") == "mcp" else None
-                given = dict(sent) if isinstance(sent, dict) else {}
-                given["authorization_token"] = entry.get("authorization_token") or entry.get("authorization")
-                yield from ((name, token) for name, token in given.items() if isinstance(token, str))

@@ -14,7 +14,7 @@ from typing import Any
 from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
-from convo_replay.redaction import frames, json_text, logprobs, placeholders, streams
+from convo_replay.redaction import frames, json_text, logprobs, placed, placeholders, streams
 from convo_replay.redaction.values import Joined, Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
@@ -98,7 +98,7 @@ def _document(body: bytes, values: Values) -> bytes:
         pieces = _joined(value, body, values).pieces
     elif logprobs.may_hold(body):
         pieces = logprobs.changes([value], values.spans)
-    made = values.value(value, pieces)
+    made = values.value(placed.redact(None, value, values, response=True), pieces)
     return body if made is value else _text(body.decode("utf-8"), value, made).encode()
 
 
@@ -113,7 +113,7 @@ def _edited(data: str, value: Any, tail: _Tail | None, pieces: Pieces, values: V
     """The data of one event, of the value `value` (`None` where it is no JSON)."""
     if value is None:
         return values.string(data)
-    new = values.value(value, pieces)
+    new = values.value(placed.redact(None, value, values, response=True), pieces)
     text, closers, rest = tail or (data, "", "")
     if new is not value:
         text = _text(text + closers, value, new).removesuffix(closers)

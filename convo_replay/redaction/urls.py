@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, unquote, unquote_plus
 
+from convo_replay.redaction import naming
 from convo_replay.redaction.headers import is_secret
 from convo_replay.redaction.placeholders import PLACEHOLDER
 
@@ -18,8 +19,7 @@ _CREDENTIAL = re.compile(
     r"|code_verifier|client_secret|assertion)\]?$|token$|apikey$|secret$",
     re.IGNORECASE,
 )
-
-
+_SIGNATURE = re.compile(r"(?:^|-)(?:sig|signature)$|^x-(?:amz|goog|oss|cos)-security-token$", re.IGNORECASE)
 _KEY = re.compile(r"(?:x[-_])?(?:api[-_]?)?key|access_token", re.IGNORECASE)
 
 
@@ -34,10 +34,17 @@ def credentials(url: str) -> Iterator[tuple[str, str]]:
     if match is not None and "@" in match["authority"]:
         password = unquote(match["authority"].rpartition("@")[0].partition(":")[2])
         if is_secret(password):
-            yield password, "password"
+            yield password, "url-password"
     for name, value in _parameters(url):
-        if _CREDENTIAL.search(name) and is_secret(value):
-            yield value, "api-key"
+        if is_secret(value) and _class_of(name, value) is not None:
+            yield value, "url-signature" if _SIGNATURE.search(name) else "api-key"
+
+
+def _class_of(name: str, value: str) -> str | None:
+    """The class of a parameter that is a credential by its name."""
+    if _SIGNATURE.search(name):
+        return "url-signature"
+    return "url-key" if _CREDENTIAL.search(name) or naming.named(name, value) is not None else None
 
 
 def redact(url: str, text: Callable[[str], str], place: Callable[[str, str], str]) -> str:
@@ -50,11 +57,11 @@ def redact(url: str, text: Callable[[str], str], place: Callable[[str, str], str
         if PLACEHOLDER.fullmatch(userinfo) is None:
             userinfo = place("url-userinfo", userinfo)
         head = head[: match.start("authority")] + userinfo + "@" + host + head[match.end("authority") :]
-    made = text(head) + question + _fields(query, text, place) + sharp + (text(fragment) if fragment else "")
+    made = text(head) + question + _fields(query, text, place) + sharp + _fields(fragment, text, place)
     return url if made == url else made
 
 
-_FORM = re.compile(r"[^\s=&{\[\"]+=[^\s&=]*(?:&[^\s=&]+=[^\s&=]*)*")
+_FORM = re.compile(r"[^\s=&{\[\"]+=[^\s&]*(?:&[^\s=&]+=[^\s&]*)*")
 
 
 def redact_form(body: str, text: Callable[[str], str], place: Callable[[str, str], str]) -> str:
@@ -69,17 +76,17 @@ def _fields(query: str, text: Callable[[str], str], place: Callable[[str, str], 
     parts = []
     for part in query.split("&"):
         name, equals, value = part.partition("=")
-        if value and _CREDENTIAL.search(unquote_plus(name)):
-            if PLACEHOLDER.fullmatch(value) is None:
-                value = place("url-key", unquote_plus(value))
-            parts.append(name + equals + value)
+        plain = unquote_plus(value)
+        cls = _class_of(unquote_plus(name), plain) if value else None
+        if cls is None:
+            parts.append(text(part) if part else "")
         else:
-            parts.append(text(part))
+            parts.append(name + equals + (value if PLACEHOLDER.fullmatch(value) else place(cls, plain)))
     return "&".join(parts)
 
 
 def _parameters(url: str) -> Iterator[tuple[str, str]]:
-    query = url.partition("?")[2].partition("#")[0]
+    query = url.partition("?")[2].replace("#", "&")
     for part in query.split("&"):
         name, equals, value = part.partition("=")
         if equals:
