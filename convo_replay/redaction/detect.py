@@ -120,11 +120,12 @@ class Detector:
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
         spots, views = _spots(text, depth > 0)
         searched = [item for item in SEARCHED if item.regex.search(text)]
-        if spots or searched:
+        if spots or searched or found:
             fixed = _fixed(text)
             patterned = _tried(text, spots, fixed)
             for item in searched:
                 patterned += _searched(text, item, fixed)
+            patterned += _adjoining(text, [one.end for one in (*found, *patterned)] + [one.end for one in fixed])
             found += [one for one in patterned if one.cls not in self._keep and (context or not one.context)]
         if context and "named-secret" not in self._keep:
             named = naming.in_text(text)
@@ -224,7 +225,7 @@ def _spots(text: str, decode: bool) -> tuple[list[Spot], list[encodings.View]]:
     """The anchors in a text, and what it says in base64 and hex if `decode`."""
     spots: list[Spot] = []
     for anchor, classes in _LOOSE:
-        at = text.find(anchor)
+        at = text.find(anchor) if anchor in text else -1
         while at >= 0:
             spots.append((at, classes))
             at = text.find(anchor, at + 1)
@@ -255,6 +256,7 @@ def _fixed(text: str) -> list[Placeholder]:
 
 
 _MOST_BEFORE = 256
+_MOST_ADJOINING = 4096
 
 
 def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> list[Finding]:
@@ -281,6 +283,26 @@ def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> li
             found.append(Finding(match.start(group), match.end(group), item.name, match[group], context=item.context))
             ends[id(classes)] = match.end(group)
             if not group:
+                break
+    return found
+
+
+def _adjoining(text: str, ends: list[int]) -> list[Finding]:
+    """Keys that begin where something ends that is replaced: nothing else stands to their left."""
+    found: list[Finding] = []
+    while ends:
+        at = ends.pop()
+        anchor = _AT_START.match(text, at)
+        if anchor is None or not text[at - 1 : at].isalnum():
+            continue
+        rest = text[at : at + _MOST_ADJOINING]
+        for item in DENSE[anchor[0]]:
+            match = item.regex.match(rest)
+            if match is not None and (item.check is None or item.check(match)):
+                group = "value" if "value" in item.regex.groupindex else 0
+                start, end = match.span(group)
+                found.append(Finding(at + start, at + end, item.name, match[group], context=item.context))
+                ends.append(at + end)
                 break
     return found
 

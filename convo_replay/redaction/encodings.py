@@ -13,7 +13,8 @@ import functools
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from convo_replay.redaction.placeholders import LEAST_OPAQUE
 
@@ -25,64 +26,111 @@ Place = tuple[int, int, bool]
 class View:
     """A decoded text; `place(start, end)` is where a stretch of it stands in the original."""
 
-    text: str
+    text: str = field(repr=False)
     place: Callable[[int, int], Place]
 
 
 def views(text: str) -> Iterator[View]:
-    """`text` without its percent-encoding and without its JSON escapes, where it has such."""
-    if "%" in text:
-        view = _unescaped(text, _PERCENT, _percent)
-        if view is not None:
-            yield view
+    """What stands in `text` in percent-encoding and in JSON escapes, with what stands around each."""
+    if "%" in text and _PERCENT.search(text) is not None:
+        yield from _unescaped(text, _PERCENT, _percent)
+    if "\\" in text and _ESCAPES.search(text) is not None:
+        yield from _unescaped(text, _ESCAPES, _escape)
+
+
+def json_views(text: str) -> Iterator[View]:
+    """`text` with every JSON escape undone, once."""
     if "\\" in text:
-        view = _unescaped(text, _ESCAPES, _escape)
-        if view is not None:
-            yield view
+        yield from _unescaped(text, _JSON_ESCAPES, _json_escape)
 
 
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 # What an encoder escapes though JSON does not ask for it, in a string inside of strings too.
-_ESCAPES = re.compile(r"\\+(?:u00([2-7][0-9A-Fa-f])|([/\"']))")
+_ESCAPES = re.compile(r"\\(?<!\\\\)\\{0,7}+(?:u00([2-7][0-9A-Fa-f])|(/))")
+_JSON_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9A-Fa-f]{4}|\\.", re.DOTALL
+)
+_LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_AROUND = 256
+_DENSE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
 
 def _percent(match: re.Match[str]) -> str:
-    # Character by character, so that each stands where its triplet stood.
-    data = bytes.fromhex(match[0].replace("%", ""))
-    return data.decode("latin-1")
+    return unquote(match[0], errors="surrogateescape")
 
 
 def _escape(match: re.Match[str]) -> str:
     return chr(int(match[1], 16)) if match[1] else match[2]
 
 
-def _unescaped(text: str, escapes: re.Pattern[str], decode: Callable[[re.Match[str]], str]) -> View | None:
-    parts: list[str] = []
-    # Offsets in the view and in the text from which both run in step, or in steps of `stride`.
-    here, there, stride = [0], [0], [1]
-    at = length = 0
+def _json_escape(match: re.Match[str]) -> str:
+    sequence = match[0]
+    if sequence[1] == "u":
+        high = int(sequence[2:6], 16)
+        return (
+            chr(high) if len(sequence) == 6 else chr(0x10000 + ((high & 0x3FF) << 10) + (int(sequence[8:], 16) & 0x3FF))
+        )
+    return _LETTERS.get(sequence[1], sequence[1])
+
+
+def _unescaped(text: str, escapes: re.Pattern[str], decode: Callable[[re.Match[str]], str]) -> Iterator[View]:
+    """A view of each neighbourhood of escapes: all of a short text, of a long one what is near to one."""
+    start = end = -1
     for match in escapes.finditer(text):
-        start, end = match.span()
-        piece = decode(match)
-        length += start - at
-        parts += (text[at:start], piece)
-        here += (length, length + len(piece))
-        there += (start, end)
-        stride += ((end - start) // len(piece), 1)
-        length += len(piece)
-        at = end
-    if not parts:
-        return None
-    parts.append(text[at:])
+        if match.start() > end:
+            if end >= 0:
+                yield _view(text, start, end, escapes, decode)
+            start = max(match.start() - _AROUND, end, 0)
+            if start and text[start] not in "\"' \n\t,;":
+                start = max(_run_before(text, start), end, 0)
+        end = max(end, match.end() + _AROUND)
+        if end >= len(text):
+            end = len(text)
+            break
+        if end > match.end():
+            rest = _DENSE.match(text, end)
+            end = rest.end() if rest is not None else end
+    if end >= 0:
+        yield _view(text, start, end, escapes, decode)
+
+
+def _run_before(text: str, start: int) -> int:
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] in "+/=_.-"):
+        start -= 1
+    return start
+
+
+def _view(text: str, start: int, end: int, escapes: re.Pattern[str], decode: Callable[[re.Match[str]], str]) -> View:
+    @functools.cache
+    def steps() -> tuple[list[int], list[int]]:
+        # Offsets in the view at which the way through the text is another, and those of the text.
+        here, there = [0], [start]
+        length, at = 0, start
+        for match in escapes.finditer(text, start, end):
+            length += match.start() - at
+            at = match.start()
+            piece = decode(match)
+            size = 3 if match[0][0] == "%" else match.end() - at
+            for char in piece:
+                here.append(length)
+                there.append(at)
+                length += 1
+                at += size * len(char.encode("utf-8", "surrogateescape")) if size == 3 and match[0][0] == "%" else size
+            at = match.end()
+            here.append(length)
+            there.append(at)
+        return here, there
 
     def place(begin: int, stop: int) -> Place:
-        first = bisect_right(here, begin) - 1
-        last = bisect_right(here, stop - 1) - 1
-        start = there[first] + (begin - here[first]) * stride[first]
-        end = there[last] + (stop - 1 - here[last]) * stride[last]
-        return start, end + stride[last], False
+        return _original(steps(), begin), _original(steps(), stop), False
 
-    return View("".join(parts), place)
+    return View(escapes.sub(decode, text[start:end]), place)
+
+
+def _original(steps: tuple[list[int], list[int]], at: int) -> int:
+    here, there = steps
+    step = bisect_right(here, at) - 1
+    return there[step] + at - here[step]
 
 
 # Base64 of nine printable characters or more, wherever in a run it begins: of three characters each.
@@ -172,7 +220,7 @@ def _in_base64(text: str, begin: int, stop: int) -> Iterator[View]:
         yield View(stretch, functools.partial(_place_in_base64, begin + offset, first, padded))
 
 
-def _place_in_base64(base: int, first: int, end: int, begin: int, stop: int) -> Place:
+def _place_in_base64(base: int, first: int, end: int, begin: int, _: int) -> Place:
     start = base + (first + begin) // 3 * 4
     # What is too short for a placeholder takes some of what stands before with it.
     while end - start < LEAST_OPAQUE and start - 4 >= base:

@@ -18,7 +18,9 @@ from convo_replay.standins import STAND_IN
 
 LEAST = 8
 """Characters of a value, in text as in parsed JSON."""
-MOST = 4096
+MOST = 2048
+_JUDGED = 256
+"""Characters by which a value without quotes is judged."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ALONE = frozenset({
@@ -57,7 +59,7 @@ def words(name: str) -> list[str]:
 @functools.lru_cache(4096)
 def telling(name: str) -> bool:
     """Whether a key, a parameter, a variable of this name holds a credential."""
-    if len(name) > 80:
+    if len(name) > 80 or placeholders.may_hold(name):
         return False
     found = words(name)
     while found and found[-1].isdigit():
@@ -81,8 +83,6 @@ _SAYS_SO = re.compile(
 )
 _PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]?[\d:.Z+-]*")
-_CODE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+|[A-Za-z_][\w.]*[(\[].*|@?\w+")
-_PIECE = re.compile(r"[A-Za-z]+|\d+")
 _CASES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _VOWELS = frozenset("aeiouyAEIOUY")
 
@@ -98,7 +98,13 @@ def is_secret_value(value: str) -> bool:
         return False
     if any(char.isspace() for char in value) or not value.isascii() or len(set(value)) < 6:
         return False
-    if _MASK.search(value) or _SAYS_SO.search(value) or _PATH.match(value) or _DATE.fullmatch(value):
+    if (
+        _MASK.search(value)
+        or _SAYS_SO.search(value)
+        or _PATH.match(value)
+        or _DATE.fullmatch(value)
+        or value == "AWS4-HMAC-SHA256"
+    ):
         return False
     if is_plain(value):
         return False
@@ -156,8 +162,14 @@ def named(name: str, value: str) -> str | None:
 
 
 # Roots of telling names, in small letters; where none stands in a text, no name does.
-_ROOTS = ("assw", "assphr", "asscode", "ecret", "oken", "key", "redential", "pwd", "bearer", "uthoriz")
-_NAME_REST = re.compile(r"[\w-]{0,40}", re.ASCII)
+_ROOTS = (
+    "password", "passwd", "passwort", "passphrase", "passcode", "secret", "token", "key", "credential", "pwd", "bearer",
+    "authorization",
+)  # fmt: skip
+_SMALL = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=]|\s|,|>""")
+_FLAGS = (" -p", "-u ", "--user")
+_NAME_REST = re.compile(r"[\w-]{0,40}+", re.ASCII)
 _QUOTE = r"""\\*["'`]"""
 _AFTER = re.compile(
     rf"""(?:{_QUOTE})?\]?(?:"""
@@ -166,38 +178,58 @@ _AFTER = re.compile(
     rf"""|\s?,?\s{{1,20}}(?:{_QUOTE})?value(?:{_QUOTE})?\s?[:=]\s?"""
     r"""|(?<=[A-Za-z])>|(?<=[A-Za-z])\sis:?\s)"""
     rf"""(?:{_QUOTE})?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken)\s)?"""
-    rf"""(?:(?<=["'`])(?P<quoted>[^\s"'`\\]{{{LEAST},{MOST}}})(?={_QUOTE})"""
-    rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{MOST}}}))"""
+    rf"""(?:(?<=["'`])(?P<quoted>[^\s"'`\\]{{{LEAST},{MOST}}}+)(?={_QUOTE})"""
+    rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{_JUDGED}}}+))"""
 )
-_SPACE = re.compile(rf"""[ =](?:{_QUOTE})?(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{MOST}}})""")
+_SPACE = re.compile(rf"""[ =](?:{_QUOTE})?(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{_JUDGED}}}+)""")
+_REST = re.compile(r"""[^\s"'`\\,;&<>(){}\[\]|]*+""")
 _FLAG = re.compile(
-    rf"""(?<!\S)(?:-p\s?|(?:-u|--user)[ =]?(?:{_QUOTE})?[\w.@-]{{1,40}}:)(?:{_QUOTE})?"""
+    rf"""(?:\s-p\s?|(?<!\S)(?:-u|--user)[ =]?(?:{_QUOTE})?[\w.@-]{{1,40}}:)(?:{_QUOTE})?"""
     rf"""(?P<bare>[^\s"'`\\]{{{LEAST},200}})"""
 )  # fmt: skip
 
 
 def in_text(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, class) of the values in a text that stand beside a telling name."""
-    low = text.lower()
-    if len(low) != len(text):  # a letter that has two small ones
-        low = text
-    seen = 0
-    for at in sorted({place for root in _ROOTS if root in low for place in _places(low, root)}):
-        if at < seen:
-            continue
-        rest = _NAME_REST.match(text, at)
-        seen = rest.end() if rest is not None else at
-        left = _name_start(text, at)
-        found = _valued(text, left, seen)
-        if found is not None:
-            yield found
-            seen = found[1]
-    for flag in ("-p", "-u ", "--user"):
+    low = _lowered(text)
+    for root in _ROOTS:
+        at = low.find(root) if root in low else -1
+        while at >= 0:
+            end = _name_end(text, at + len(root))
+            found = _valued(text, at, end)
+            if found is not None:
+                yield found
+                end = found[1]
+            at = low.find(root, end)
+    for flag in _FLAGS:
         if flag in text:
             for at in _places(text, flag):
                 match = _FLAG.match(text, at)
                 if match is not None and is_secret_value(match["bare"]):
                     yield match.start("bare"), match.end("bare"), "named-secret"
+
+
+def may_hold(text: str) -> bool:
+    """Whether a telling name may stand beside a value in `text`; cheap, and generous."""
+    low = _lowered(text)
+    for root in _ROOTS:
+        at = low.find(root) if root in low else -1
+        while at >= 0:
+            end = _name_end(text, at + len(root))
+            if _BESIDE.match(text, end) and telling(text[_name_start(text, at) : end]):
+                return True
+            at = low.find(root, end)
+    return any(_FLAG.match(text, at) for flag in _FLAGS if flag in text for at in _places(text, flag))
+
+
+def _lowered(text: str) -> str:
+    low = text.lower()
+    return low if len(low) == len(text) else text.translate(_SMALL)  # letters that have two small ones
+
+
+def _name_end(text: str, at: int) -> int:
+    rest = _NAME_REST.match(text, at)
+    return at if rest is None else rest.end()
 
 
 def _name_start(text: str, at: int) -> int:
@@ -209,22 +241,24 @@ def _name_start(text: str, at: int) -> int:
     return start
 
 
-def _valued(text: str, start: int, end: int) -> tuple[int, int, str] | None:
-    name = text[start:end]
-    if not telling(name):
-        return None
-    match = None
-    if name.startswith("-") or name.lower() == "bearer":
-        match = _SPACE.match(text, end)
-    match = match or _AFTER.match(text, end)
+def _valued(text: str, at: int, end: int) -> tuple[int, int, str] | None:
+    """The value beside the name that holds `text[at:end]`."""
+    match = _AFTER.match(text, end) or _SPACE.match(text, end)
     if match is None:
         return None
+    name = text[_name_start(text, at) : end]
+    if match.re is _SPACE and not name.startswith("-") and name.lower() != "bearer":
+        return None
     group = match.lastgroup or ""
-    value = match[group]
-    if group == "bare":
-        value = value.rstrip(".:!?")
+    value = match[group] if group == "quoted" else match[group].rstrip(".:!?")
     cls = named(name, value)
-    return None if cls is None else (match.start(group), match.start(group) + len(value), cls)
+    if cls is None:
+        return None
+    start, end = match.start(group), match.start(group) + len(value)
+    if len(value) == _JUDGED:
+        rest = _REST.match(text, end)
+        end = end if rest is None else rest.end()
+    return start, end, cls
 
 
 def _places(text: str, part: str) -> Iterator[int]:

@@ -24,19 +24,19 @@ _PRIVATE_KEY = (
 CREDENTIALS: tuple[Class, ...] = (
     by_pattern(
         "anthropic-admin-key", "sk-ant-admin", r"sk-ant-admin\d{2}-[\w-]{20,}",
-        "sk-ant-admin01-" + "Ex4mple" * 5, SOURCE, dense=True,
+        "sk-ant-admin01-" + "Ex4mple" * 5, SOURCE,
     ),
     by_pattern(
         "anthropic-oauth-token", "sk-ant-oat", r"sk-ant-oat\d{2}-[\w-]{20,}",
-        "sk-ant-oat01-" + "Ex4mple" * 5, SOURCE, dense=True,
+        "sk-ant-oat01-" + "Ex4mple" * 5, SOURCE,
     ),
     by_pattern(
         "anthropic-refresh-token", "sk-ant-ort", r"sk-ant-ort\d{2}-[\w-]{20,}",
-        "sk-ant-ort01-" + "Ex4mple" * 5, SOURCE, dense=True,
+        "sk-ant-ort01-" + "Ex4mple" * 5, SOURCE,
     ),
     by_pattern(
         "anthropic-key", "sk-ant-", r"sk-ant-[a-z]{1,16}\d{2}-[\w-]{20,}",
-        "sk-ant-api03-" + "Ex4mple" * 5, SOURCE, dense=True,
+        "sk-ant-api03-" + "Ex4mple" * 5, SOURCE,
     ),
     by_prefix(
         "openrouter-key", "sk-or-", r"sk-or-v\d-[0-9A-Za-z]{32,}", "sk-or-v1-" + _HEX * 4, SOURCE,
@@ -79,7 +79,7 @@ CREDENTIALS: tuple[Class, ...] = (
         "bedrock-key", "ABSK", r"ABSK[A-Za-z0-9+/]{60,}={0,2}", "ABSK" + "Ex4mple" * 16, "AWS's documentation",
     ),
     by_prefix(
-        "bedrock-key", "bedrock-api-key-", r"bedrock-api-key-[A-Za-z0-9+/_-]{40,}={0,2}(?:&[\w=.-]{1,40})*",
+        "bedrock-key", "bedrock-api-key-", r"bedrock-api-key-[A-Za-z0-9+/_-]{40,}={0,2}",
         "bedrock-api-key-" + "Ex4mple" * 16, "AWS's documentation (short-term keys)",
     ),
     by_prefix(
@@ -102,7 +102,7 @@ CREDENTIALS: tuple[Class, ...] = (
     ),
     by_prefix(
         "slack-token", "xoxa- xoxb- xoxe- xoxp- xoxr- xoxs- xoxc- xoxd- xoxo- xoxe. xapp-",
-        r"(?:xox[abcdeoprs](?:\.xox[bp])?|xapp)-" + A_DIGIT + r"[\w%-]{16,}",
+        r"(?:xox[abcdeoprs](?:\.xox[bp])?|xapp)-" + A_DIGIT + r"(?:[\w-]|%(?:2[BbFf]|3[Dd])){16,}",
         "xoxb-" + "123456789012-1234567890123-" + "Ex4mple" * 3, DOCS,
     ),
     by_pattern(
@@ -133,7 +133,7 @@ CREDENTIALS: tuple[Class, ...] = (
     by_prefix("perplexity-key", "pplx-", r"pplx-" + A_DIGIT + r"[A-Za-z0-9]{32,}", "pplx-" + "Ex4mple" * 7, DOCS),
     by_prefix("replicate-token", "r8_", r"r8_[A-Za-z0-9]{30,}(?![\w-])", "r8_" + "Ex4mple" * 5, DOCS),
     by_pattern(
-        "telegram-token", ":AA %3AAA", r"(?<![\w.-])\d{8,11}(?::|%3A)AA[\w-]{32,34}(?![\w-])",
+        "telegram-token", ":AA %3AAA", LEFT + r"\d{8,11}(?::|%3A)AA[\w-]{32,34}(?![\w-])",
         "1234567890:" + "AA" + "Ex4mple" * 4 + "Ex4mp", DOCS, before="0123456789",
     ),
     by_prefix(
