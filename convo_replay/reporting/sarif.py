@@ -65,7 +65,7 @@ def _rule(name: str) -> dict[str, Any]:
         "shortDescription": {"text": f"{name} in a recording"},
         "fullDescription": {"text": f"A value of class {name}, which {_SAID[severity]}, stands in a recorded file."},
         "help": {
-        "message": {"text": f"{hit.cls}{place}{where}" + ("; --fix replaces it" if hit.fixable else "")},
+            "text": "Replace it with a placeholder: `convo-replay scan --fix FILE`, for cassettes of ours and vcrpy's. "
             "A credential that was ever committed is to be revoked, whatever becomes of the file."
         },
         "defaultConfiguration": {"level": _LEVELS[severity]},
@@ -88,9 +88,7 @@ def _result(hit: Hit, rule: int, base: str) -> dict[str, Any]:
         "ruleId": hit.cls,
         "ruleIndex": rule,
         "level": _LEVELS[hit.severity],
-        "message": {
-            "text": f"{hit.cls}{place}{where}; {'--fix replaces it' if hit.fixable else 'not fixable in place'}"
-        },
+        "message": {"text": f"{hit.cls}{place}{where}" + ("; --fix replaces it" if hit.fixable else "")},
         "locations": [location],
         "partialFingerprints": {"convoReplay/v1": hashlib.sha256(identity.encode()).hexdigest()[:32]},
         "properties": {"exchange": hit.exchange, "fixable": hit.fixable},
