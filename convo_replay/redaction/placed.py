@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from convo_replay.normalizing import parse_path, replaced
-from convo_replay.redaction import urls
+from convo_replay.redaction import placeholders, urls
 from convo_replay.redaction.headers import credential_values, is_distinctive, is_secret
-from convo_replay.redaction.placeholders import PLACEHOLDER, may_hold
 
 if TYPE_CHECKING:
     from convo_replay.providers import Provider
@@ -46,6 +45,7 @@ IN_ANSWERS = {
     "organization.uuid": "organization-id",
 }
 """Of bodies of answers and of the events of a stream: what the API repeats of the request, or tells of the account."""
+_NAMES_IN_ANSWERS = tuple(dict.fromkeys(f'"{path.split(".")[-1]}"' for path in IN_ANSWERS))
 _URLS = ("mcp_servers[*].url", "tools[*].server_url")
 _HEADERS = "tools[*].headers"
 
@@ -64,6 +64,11 @@ def found(provider: Provider | None, body: Any, *, response: bool = False) -> It
                 for path, value in _texts(body, steps):
                     if value:
                         yield path, cls
+
+
+def may_hold(text: str) -> bool:
+    """Whether the JSON text of an answer, or of an event, may hold a value with such a place; cheap."""
+    return any(name in text for name in _NAMES_IN_ANSWERS)
 
 
 def redact(provider: Provider | None, body: Any, values: Values, *, response: bool = False) -> Any:
@@ -100,7 +105,7 @@ def learnable(provider: Provider | None, body: Any) -> Iterator[tuple[str, str]]
 
 
 def _is_placeholder(value: str) -> bool:
-    return may_hold(value) and PLACEHOLDER.fullmatch(value) is not None
+    return placeholders.PLACEHOLDER.fullmatch(value) is not None
 
 
 @functools.cache
