@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from convo_replay import sse
@@ -69,7 +71,24 @@ def _events(events: Sequence[sse.Event], values: Values) -> Sequence[bytes]:
 
 
 def _joined(events: Sequence[Any], body: bytes, values: Values, kinds: Sequence[str] = ()) -> Joined:
-    return values.joined(events, kinds, tokens=logprobs.may_hold(body))
+    pieces, touched = values.joined(events, kinds, tokens=logprobs.may_hold(body))
+    made = dict(pieces)
+    for at, event in enumerate(events):
+        held = _placed(event, values)
+        if held:
+            made.update(held)
+            touched.add(at)
+    return Joined(made, touched)
+
+
+def _placed(value: Any, values: Values) -> dict[tuple[int, str], Any]:
+    """What becomes of the values that are known by their place."""
+    made: dict[tuple[int, str], Any] = {}
+    for path, cls in placed.found(None, value, response=True):
+        owner, key = reduce(getitem, path[:-1], value), str(path[-1])
+        if values.policy(cls) == "placeholder" and placeholders.PLACEHOLDER.fullmatch(owner[key]) is None:
+            made[id(owner), key] = values.place(cls, owner[key])
+    return made
 
 
 def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
@@ -93,12 +112,12 @@ def _document(body: bytes, values: Values) -> bytes:
     except ValueError:
         return values.data(body)
     # A list may be a stream in one array: Gemini without `alt=sse`.
-    pieces: Pieces | None = None
     if isinstance(value, list):
         pieces = _joined(value, body, values).pieces
-    elif logprobs.may_hold(body):
-        pieces = logprobs.changes([value], values.spans)
-    made = values.value(placed.redact(None, value, values, response=True), pieces)
+    else:
+        pieces = logprobs.changes([value], values.spans) if logprobs.may_hold(body) else {}
+        pieces = {**pieces, **_placed(value, values)}
+    made = values.value(value, pieces)
     return body if made is value else _text(body.decode("utf-8"), value, made).encode()
 
 
@@ -113,7 +132,7 @@ def _edited(data: str, value: Any, tail: _Tail | None, pieces: Pieces, values: V
     """The data of one event, of the value `value` (`None` where it is no JSON)."""
     if value is None:
         return values.string(data)
-    new = values.value(placed.redact(None, value, values, response=True), pieces)
+    new = values.value(value, pieces)
     text, closers, rest = tail or (data, "", "")
     if new is not value:
         text = _text(text + closers, value, new).removesuffix(closers)
