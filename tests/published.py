@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import warnings
@@ -13,6 +14,7 @@ import httpx2
 import yaml
 
 import convo_replay
+from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.cassette import load
 from convo_replay.exchange import Binary, Body, Chunk, End, Exchange, Head, Headers, Json, Request, Text
@@ -177,3 +179,45 @@ def _content(body: Body) -> bytes | None:
         case Binary(data):
             return data
     return None
+
+
+OPAQUE = frozenset({
+    "signature", "thoughtSignature", "thought_signature", "encrypted_content", "encrypted_index", "encrypted_stdout",
+    "redactedContent",
+})  # fmt: skip
+_OPAQUE_DATA = ("redacted_thinking", "reasoning.encrypted")
+_UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def documents(exchange: Exchange) -> list[Any]:
+    """The URL and the values of both bodies; of a stream, event by event."""
+    request = exchange.request
+    found = [request.url, request.json, request.body.text if isinstance(request.body, Text) else ""]
+    datas: list[Any] = [exchange.body]
+    if exchange.is_stream:
+        datas = [event.data or event.raw.decode("utf-8", "replace") for event in sse.split(exchange.body)]
+    for data in datas:
+        try:
+            found.append(json.loads(data))
+        except ValueError:
+            found.append(repr(data))
+    return found
+
+
+def opaque_values(*documents: Any) -> list[str]:
+    """The signed and encrypted values in JSON values, in order."""
+    stack, found = list(documents), []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            names = OPAQUE | ({"data"} if item.get("type") in _OPAQUE_DATA else set())
+            found += [held for key, held in item.items() if key in names and isinstance(held, str)]
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+    return found
+
+
+def has_uuid(value: str) -> bool:
+    """Whether a UUID stands in clear in a value's base64."""
+    return _UUID.search(base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_")) is not None

@@ -5,8 +5,6 @@ Every tenth file of the corpus; all of them where CONVO_CORPUS_ALL is set.
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import re
 from collections import Counter
@@ -18,12 +16,12 @@ from typing import Any
 import pytest
 
 from convo_replay import checking, keeping, sse
-from convo_replay.exchange import Exchange, Text
+from convo_replay.exchange import Exchange
 from convo_replay.redaction import Redactor, leaks
 from convo_replay.redaction.placeholders import make_opaque, places
 from convo_replay.transports.tokens import is_token_endpoint
 from corpus import index, needs_corpus
-from published import exchanges, record, replay
+from published import documents, exchanges, has_uuid, opaque_values, record, replay
 
 pytestmark = [needs_corpus, pytest.mark.xdist_group("corpus")]
 
@@ -35,10 +33,6 @@ LISTED = {
     "opaque", "request-id", "gcp-project", "aws-account", "aws-key-id", "jwt", "api-key", "email", "phone", "user-name",
     "openai-organization", "openai-project", "openai-user", "organization-id", "container-id", "file-id", "user-id",
     "account-id", "url-signature", "url-password",
-}  # fmt: skip
-OPAQUE = {
-    "signature", "thoughtSignature", "thought_signature", "encrypted_content", "encrypted_index", "encrypted_stdout",
-    "redactedContent",
 }  # fmt: skip
 
 
@@ -85,21 +79,6 @@ def strings(value: Any) -> Iterator[str]:
                 stack += [key, held]
         elif isinstance(item, list):
             stack += item
-
-
-def documents(exchange: Exchange) -> list[Any]:
-    """The URL and the values of both bodies; of a stream, event by event."""
-    request = exchange.request
-    found = [request.url, request.json, request.body.text if isinstance(request.body, Text) else ""]
-    datas: list[Any] = [exchange.body]
-    if exchange.is_stream:
-        datas = [event.data or event.raw.decode("utf-8", "replace") for event in sse.split(exchange.body)]
-    for data in datas:
-        try:
-            found.append(json.loads(data))
-        except ValueError:
-            found.append(repr(data))
-    return found
 
 
 def new_classes(before: str, after: str) -> set[str]:
@@ -166,20 +145,6 @@ def _is_filler(text: str) -> bool:
     return bare != "" and any(bare in make_opaque("A" * (len(bare) + 80), number) for number in range(1, 200))
 
 
-def opaque_values(document: Any) -> list[str]:
-    stack, found = [document], []
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            kind = item.get("type")
-            names = OPAQUE | ({"data"} if kind in ("redacted_thinking", "reasoning.encrypted") else set())
-            found += [held for key, held in item.items() if key in names and isinstance(held, str)]
-            stack += item.values()
-        elif isinstance(item, list):
-            stack += item
-    return found
-
-
 def test_opaque_values_are_kept_or_replaced_whole(recordings: list[Recording]) -> None:
     kept = replaced = 0
     for recording in recordings:
@@ -199,18 +164,13 @@ def test_opaque_values_are_kept_or_replaced_whole(recordings: list[Recording]) -
     assert replaced > 100 // EVERY
 
 
-def holds_uuid(value: str) -> bool:
-    data = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_")
-    return re.search(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", data) is not None
-
-
 def test_a_signature_with_a_uuid_in_it_is_replaced_and_its_turn_unmodified(recordings: list[Recording]) -> None:
     told = sent_back = 0
     for recording in recordings:
-        values = [[value for one in exchanges for value in opaque_values(documents(one))]
+        values = [[value for one in exchanges for value in opaque_values(*documents(one))]
                   for exchanges in (recording.raw, recording.made)]  # fmt: skip
-        assert not any(map(holds_uuid, values[1])), recording.path
-        if not any(map(holds_uuid, values[0])):
+        assert not any(map(has_uuid, values[1])), recording.path
+        if not any(map(has_uuid, values[0])):
             continue
         told += 1
         assert [_is_filler(new) for new in values[1]] == [old != new for old, new in zip(*values, strict=True)]
