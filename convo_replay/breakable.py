@@ -87,7 +87,7 @@ class Breakable:
 
     def _verdict_first(self, text: str) -> str:
         assert self._breaking is not None
-        verdict = self._breaking.judge(None, final=False, redact=self._safe)
+        verdict = self._breaking.judge(None, final=False, redact=self._safe, shown=self.shown)
         return f"{verdict}\n{text}" if verdict is not None else text
 
     def _safe(self, text: str) -> str:
@@ -122,7 +122,11 @@ class Breakable:
             raised: what it ended with; `None`: it passed.
         """
         with self.lock:
-            return None if self._breaking is None else self._breaking.judge(raised, final=final, redact=self._safe)
+            return (
+                None
+                if self._breaking is None
+                else self._breaking.judge(raised, final=final, redact=self._safe, shown=self.shown)
+            )
 
     def inject(self, spec: Any) -> None:
         """Breaks the next request (`"429"`, `"cut:reset@5"`, a fault object), or the turns that the spec names.

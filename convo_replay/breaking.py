@@ -96,6 +96,16 @@ class Breaking:
         attempt = self._faults.meet(request, raw, exchange, slot, again=again)
         return self._began(attempt)
 
+    def broken_like(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """An exchange with the faults that hit an attempt; one that is too short for them without its body."""
+        from convo_replay.faults import positions
+
+        try:
+            steps = positions.apply(attempt.faults, exchange)
+        except ValueError:
+            steps = tuple([step for step in (exchange.head, exchange.end) if step is not None])
+        return replace(exchange, steps=steps)
+
     def as_recorded(self, request: Request, recorded: Request) -> Request | None:
         """The request with the recorded turns of the model in place of those that a fault had changed.
 
@@ -175,11 +185,19 @@ class Breaking:
 
     # --- the end -----------------------------------------------------------------------------------
 
-    def judge(self, raised: BaseException | None, *, final: bool, redact: Callable[[str], str] = str) -> Verdict | None:
+    def judge(
+        self,
+        raised: BaseException | None,
+        *,
+        final: bool,
+        redact: Callable[[str], str] = str,
+        shown: Callable[[Exchange], Exchange] | None = None,
+    ) -> Verdict | None:
         """The verdict: so far, or the final one; `None` where nothing was to be broken.
 
         Args:
             redact: what its texts go through: they quote exceptions of the application.
+            shown: an exchange as anyone may see it: what is quoted of an answer, and cut, was redacted before.
         """
         from convo_replay.verdict.judging import judge
 
@@ -189,7 +207,29 @@ class Breaking:
             self._faults.settle()
         if not self.run.plan.specs:
             return None
-        made = judge(self.run, raised=raised, expected=self._expected, ignore=self._ignore).through(redact)
+        run = self.run if shown is None else _as_shown(self.run, shown)
+        made = judge(run, raised=raised, expected=self._expected, ignore=self._ignore, redact=redact)
         if final:
             self.verdict = made
         return made
+
+
+def _as_shown(run: Run, shown: Callable[[Exchange], Exchange]) -> Run:
+    """A run whose answers were redacted, as its requests are; itself where they are."""
+    made = {id(attempt): _attempt_as_shown(attempt, shown) for attempt in run.attempts}
+    if all(made[id(attempt)] is attempt for attempt in run.attempts):
+        return run
+    hung = [made.get(id(attempt), attempt) for attempt in run.hung]
+    return replace(run, attempts=[made[id(attempt)] for attempt in run.attempts], hung=hung)
+
+
+def _attempt_as_shown(attempt: Attempt, shown: Callable[[Exchange], Exchange]) -> Attempt:
+    recorded = None if attempt.recorded is None else shown(attempt.recorded)
+    played = None if attempt.exchange is None else shown(attempt.exchange)
+    if recorded is attempt.recorded and played is attempt.exchange:
+        return attempt
+    if played is None or attempt.exchange is None:
+        return replace(attempt, recorded=recorded)
+    whole, size = len(attempt.exchange.body), len(played.body)
+    taken = size if attempt.taken >= whole else min(attempt.taken, size)
+    return replace(attempt, recorded=recorded, exchange=played, delivered=taken, measure=None)

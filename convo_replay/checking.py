@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from convo_replay import converting
-from convo_replay.bodies import whole
 from convo_replay.cassette import Cassette
 from convo_replay.exchange import Exchange
-from convo_replay.redaction import Redactor
+from convo_replay.shown import readable
 from convo_replay.turns import Grouper
 from convo_replay.validation.findings import Finding
 from convo_replay.validation.grading import graded
@@ -73,20 +72,3 @@ def findings(exchanges: Sequence[Exchange]) -> list[Finding]:
             for finding in graded(here, exchange, grace=False)
         ]
     return found
-
-
-def readable(cassette: Cassette) -> Sequence[Exchange]:
-    """The exchanges as anyone may see them: in a foreign file nobody has looked for keys."""
-    if cassette.format == "convo":
-        return cassette.exchanges
-    redactor = Redactor(dict(os.environ))
-    redactor.reserve(cassette.exchanges)
-    given = [replace(exchange, request=whole(exchange.request)) for exchange in cassette.exchanges]
-    exchanges: list[Exchange] = []
-    knew = 0
-    for exchange in given:
-        exchanges.append(redactor.exchange(exchange))
-        knew = redactor.generation if len(exchanges) == 1 else knew
-    if redactor.generation != knew:  # what a later exchange gave away may stand in an earlier one
-        exchanges = [redactor.exchange(exchange) for exchange in exchanges]
-    return exchanges

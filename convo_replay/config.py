@@ -74,6 +74,14 @@ class Config(BaseModel):
         except ValidationError as error:
             raise ValueError(_told(error, dict.fromkeys(given, "Config"))) from None
 
+    def __repr__(self) -> str:
+        from convo_replay.redaction import Redactor, environment
+
+        # A callable may be a `partial` of what it looks for.
+        return Redactor(environment.current(), self.secrets).text(super().__repr__())
+
+    __str__ = __repr__
+
     @field_validator("sanitize", mode="before")
     @classmethod
     def _sanitize_word(cls, value: Any) -> Any:
@@ -191,9 +199,9 @@ def settings(*layers: tuple[str, Mapping[str, Any] | Config | None]) -> Config:
 def _told(error: ValidationError, said_in: Mapping[str, str]) -> str:
     first_of = {problem["loc"][:1]: problem for problem in reversed(error.errors())}
     text = "\n".join(_explain(problem, said_in) for problem in reversed(first_of.values()))
-    from convo_replay.redaction import Redactor, environment
+    from convo_replay.shown import quoted
 
-    return Redactor(environment.current()).text(text)  # a URL with its password, a key in place of a name
+    return quoted(text)  # a URL with its password, a key in place of a name
 
 
 _EXPECTED = {

@@ -376,7 +376,7 @@ class Conversation(Breakable):
         left = self._player.unplayed()
         if not left:
             return
-        text = errors.unplayed(self._shown, left, self.rerecord)
+        text = errors.unplayed(self._shown, [self._as_told(one) for one in left[:1]], len(left), self.rerecord)
         if self.config.unplayed == "error":
             raise errors.failure(ConvoFailure, text)
         self.notes.append(text)
@@ -532,6 +532,9 @@ class Conversation(Breakable):
                 self._player.give_back(decision.index)
             if id(decision.exchange) in self._foreign:
                 self._foreign |= {id(attempt.exchange)}
+                shown = self.shown(decision.exchange)
+                # Broken like the one that is played: half a secret is one that nothing recognizes.
+                self._shown_as[id(attempt.exchange)] = breaking.broken_like(attempt, shown)
         return replace(decision, exchange=attempt.exchange, attempt=attempt)
 
     def _in_its_words(self, decision: Play) -> Play:
@@ -613,7 +616,8 @@ class Conversation(Breakable):
         shown = url or f"{scheme}://{host}" + (f":{port}" if port else "")
         passes = (host, port) in self._filtered or self._passes(host, port, Request("GET", shown))
         if self.record == "none" and not passes:
-            where = self._redactor.text(shown) if self._redactor else telling.without_query(shown)
+            quiet = None if self._redactor is None else self._redactor.request(Request("GET", shown)).url
+            where = quiet or telling.without_query(shown)
             return self.fail(ConvoFailure, errors.refused(where, host, self._shown))
         with self.lock:
             self.passed[host] = self.passed.get(host, 0) + 1
@@ -670,6 +674,12 @@ class Conversation(Breakable):
         if provider is not None and any(provider.ends(event) for event in split(body)):
             return (*steps[:-1], End("complete", end.at))
         return steps
+
+    def _as_told(self, exchange: Exchange) -> Exchange:
+        """An exchange as a message quotes it; into a cassette of ours, too, somebody may have written by hand."""
+        if self._redactor is None or self.config.sanitize == "off":
+            return exchange
+        return self._redactor.exchange(exchange)
 
     def _safe(self, text: str) -> str:
         return text if self._redactor is None or self.config.sanitize == "off" else self._redactor.text(text)
@@ -735,7 +745,7 @@ class Conversation(Breakable):
         return Scene(
             finished=self._finished,
             recorded=self._player.exchanges,
-            shown=self.shown,
+            shown=self._as_told,
             fingerprints=self._fingerprints,
             owner=self.owner,
             mode=self.record,

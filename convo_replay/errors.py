@@ -35,7 +35,9 @@ class CassetteError(Exception):
     def __init__(self, path: object, reason: str, line: int | None = None) -> None:
         self.path = str(path)
         self.line = line
-        self.reason = reason
+        from convo_replay.shown import quoted
+
+        self.reason = reason = quoted(reason)
         where = f"{self.path}:{line}" if line is not None else self.path
         super().__init__(f"{where}: {reason}")
 
@@ -157,11 +159,11 @@ def failed_recording(cassette: object, rerecord: str) -> str:
     )
 
 
-def unplayed(cassette: object, left: Sequence[Any], rerecord: str) -> str:
-    """Recorded exchanges that nothing asked for."""
+def unplayed(cassette: object, left: Sequence[Any], count: int, rerecord: str) -> str:
+    """Recorded exchanges that nothing asked for: `count` of them, the first in `left`, as anyone may see it."""
     first = left[0].request
     return (
-        f"{cassette}: {len(left)} recorded exchange(s) were not asked for, the first is {first.method} {first.url}. "
+        f"{cassette}: {count} recorded exchange(s) were not asked for, the first is {first.method} {first.url}. "
         f"Record anew ({rerecord}) or say unplayed='ignore'."
     )
 

@@ -64,7 +64,9 @@ class use_cassette:
             conversation.close(failed=error is not None)
         except Exception as problem:
             if error is not None:
-                problem.add_note(f"while the block ended with {kind.__name__ if kind else ''}: {error}")
+                problem.add_note(
+                    conversation._safe(f"while the block ended with {kind.__name__ if kind else ''}: {error}")
+                )
             raise
         if conversation.failure is not None and error is not conversation.failure:
             raise conversation.failure.with_traceback(None)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import vcr.request
 from vcr.util import CaseInsensitiveDict
@@ -43,6 +44,13 @@ class VcrRequest(vcr.request.Request):  # type: ignore[misc]
         self.ours = ours
         self._seen = seen
         del self._body
+
+    def __repr__(self) -> str:
+        # vcrpy shows the URL, with all that is in it.
+        url = urlsplit(self.uri)
+        return f"<Request ({self.method}) {url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}>"
+
+    __str__ = __repr__
 
     @cached_property
     def _body(self) -> Any:

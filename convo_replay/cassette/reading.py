@@ -135,8 +135,10 @@ def cassette_of(document: Document, read_blob: ReadBlob, *, has_dollars: bool = 
         place = _Place(document, item, f"exchanges[{index}]", document.line(items, index))
         exchanges.append(_exchange(place, index, exchanges, read_blob, unknown, has_dollars))
     if unknown:
+        from convo_replay.shown import quoted
+
         shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        warnings.warn(f"{document.path}: unknown keys, kept as they are: {shown}", UnknownKeys, stacklevel=4)
+        warnings.warn(f"{document.path}: unknown keys, kept as they are: {quoted(shown)}", UnknownKeys, stacklevel=4)
     return Cassette(dict(clients), root.get("resendable", bool, True), exchanges, root.unknown(_FILE_KEYS))
 
 

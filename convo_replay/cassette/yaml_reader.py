@@ -293,7 +293,9 @@ def _tagged(tag: str, value: Any, tags: Mapping[str, Tag], path: str, line: int)
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    from convo_replay.shown import quoted
+
+    text = quoted(repr(value))  # before it is cut: half a key is one that nothing recognizes
     return text if len(text) <= 80 else text[:77] + "…"
 
 

@@ -57,7 +57,7 @@ def _problem(cls: Any, policy: Any) -> str:
     if cls not in BY_NAME:
         near = get_close_matches(str(cls), list(BY_NAME), n=3)
         return f"there is no class {cls!r}; " + (
-            f"near it: {', '.join(near)}" if near else f"there are {', '.join(sorted(BY_NAME))}"
+            f"near it: {', '.join(near)}" if near else "docs/redaction.md lists them"
         )
     if policy not in POLICIES:
         near = get_close_matches(str(policy), POLICIES, n=1)

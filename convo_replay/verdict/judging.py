@@ -78,13 +78,21 @@ class Verdict:
         )
 
 
-def judge(run: Run, *, raised: BaseException | None, expected: Expected = "", ignore: Sequence[str] = ()) -> Verdict:
+def judge(
+    run: Run,
+    *,
+    raised: BaseException | None,
+    expected: Expected = "",
+    ignore: Sequence[str] = (),
+    redact: Callable[[str], str] = str,
+) -> Verdict:
     """The verdict on a run that is over.
 
     Args:
         raised: what the test, or the block, ended with; `None` where it passed.
         expected: the outcome that was declared.
         ignore: names of rules that say nothing.
+        redact: what its texts go through: they quote exceptions of the application.
     """
     case = Case(run, expected)
     outcome = outcome_of(case, raised)
@@ -97,8 +105,8 @@ def judge(run: Run, *, raised: BaseException | None, expected: Expected = "", ig
         tuple(kept),
         str(run.plan),
         tuple(telling.notes(case)),
-        telling.reason(case, raised),
-    )
+        telling.reason(case, raised, redact),
+    ).through(redact)
 
 
 def outcome_of(case: Case, raised: BaseException | None) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from convo_replay import sse
@@ -66,13 +66,13 @@ def verdict(
     return "\n".join(lines)
 
 
-def reason(case: Case, raised: BaseException | None) -> str:
-    """Why the run has its outcome, in one sentence."""
+def reason(case: Case, raised: BaseException | None, redact: Callable[[str], str] = str) -> str:
+    """Why the run has its outcome, in one sentence. `redact`: what the text of an exception goes through."""
     said = MEANING[case.outcome]
     run = case.run
     if case.outcome == "not-fired":
         missing = [str(spec) for at, spec in enumerate(run.plan.specs) if at not in run.fired]
-        ended = f"; it ended with {described(raised)}" if raised is not None else ""
+        ended = f"; it ended with {described(raised, redact)}" if raised is not None else ""
         never = f"{', '.join(missing) or 'the fault'} never applied"
         return f"{never}: the test did not come to the attempt that it names{ended}"
     if case.outcome in ("silent", "handled"):
@@ -87,7 +87,7 @@ def reason(case: Case, raised: BaseException | None) -> str:
         return "the client would wait for ever"
     if raised is not None:
         after = "; ".join(_unanswered(question) for question in case.unanswered) if case.outcome == "crashed" else ""
-        return f"{said}: {described(raised)}" + (f" (after {after})" if after else "")
+        return f"{said}: {described(raised, redact)}" + (f" (after {after})" if after else "")
     return said
 
 
@@ -102,9 +102,9 @@ def notes(case: Case) -> Iterator[str]:
         yield _note(case, attempt)
 
 
-def described(error: BaseException) -> str:
+def described(error: BaseException, redact: Callable[[str], str]) -> str:
     """An exception in one line."""
-    text = " ".join(str(error).split())
+    text = " ".join(redact(str(error)).split())  # before it is cut: half a key is one that nothing recognizes
     kind = type(error)
     module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__.partition('.')[0]}."
     return f"{module}{kind.__qualname__}" + (f": {text[:157]}{'…' if len(text) > 157 else ''}" if text else "")
