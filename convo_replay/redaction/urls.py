@@ -49,8 +49,8 @@ def _class_of(name: str, value: str) -> str | None:
 
 def redact(url: str, text: Callable[[str], str], place: Callable[[str, str], str]) -> str:
     """`url` with placeholders: `text` redacts a stretch, `place` names a value known by its place."""
-    head, question, query = url.partition("?")
-    query, sharp, fragment = query.partition("#")
+    rest, sharp, fragment = url.partition("#")
+    head, question, query = rest.partition("?")
     match = _URL.match(head)
     if match is not None and "@" in match["authority"]:
         userinfo, _, host = match["authority"].rpartition("@")
@@ -86,8 +86,8 @@ def _fields(query: str, text: Callable[[str], str], place: Callable[[str, str], 
 
 
 def _parameters(url: str) -> Iterator[tuple[str, str]]:
-    query = url.partition("?")[2].replace("#", "&")
-    for part in query.split("&"):
+    rest, _, fragment = url.partition("#")
+    for part in [*rest.partition("?")[2].split("&"), *fragment.split("&")]:
         name, equals, value = part.partition("=")
         if equals:
             yield unquote_plus(name), unquote_plus(value)
