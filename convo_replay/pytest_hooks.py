@@ -148,6 +148,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         kind = pytest_scan.Asked if hasattr(config, "workerinput") else pytest_scan.Scan
         config.pluginmanager.register(kind(config), pytest_scan.NAME)
+    if config.getoption("showlocals", default=False):
+        from convo_replay import pytest_locals
+
+        config.pluginmanager.register(pytest_locals.Hidden(), pytest_locals.NAME)
     if adopts_vcr(config):
         from convo_replay import pytest_adoption
 
