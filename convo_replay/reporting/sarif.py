@@ -36,7 +36,7 @@ class Log:
 
     def file(self, scanned: Scanned) -> None:
         """One file that was looked at."""
-        self._hits += scanned.findings
+        self._hits += scanned.failing
 
     def fixed(self, fixed: Fixed) -> None:
         """One file that `--fix` has seen: what is left in it."""

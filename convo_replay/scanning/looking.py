@@ -123,6 +123,7 @@ class Look:
         paths: Any = None,
         fixable: bool = True,
         in_clear: bool = True,
+        is_part: bool = False,
     ) -> bool:
         """Notes what differs between a text and its redacted form; whether anything does.
 
@@ -130,6 +131,7 @@ class Look:
             offset: where the text begins, in the file's text or in the value at `at`.
             paths: offsets → the path of each, where the text has parts.
             in_clear: whether the text is the value at `at`, character by character.
+            is_part: whether what goes may be the rest of a value that is named elsewhere.
         """
         edits = text_edits.between(old, new)
         if not edits:
@@ -142,7 +144,7 @@ class Look:
                 self.add(
                     exchange, cls, where, at, offset + start if in_clear or at is None else offset, fixable=fixable
                 )
-        if not some:
+        if not some and not is_part:
             self.add(exchange, "opaque", named[0], at, offset, fixable=fixable)
         if at is not None and fixable and in_clear:
             self.changes.append(Change(at, new, edits))

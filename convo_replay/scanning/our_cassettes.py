@@ -17,6 +17,7 @@ from convo_replay.cassette import event_lines, files, yaml_reader
 from convo_replay.cassette.model import milliseconds
 from convo_replay.cassette.response_bodies import json_bytes
 from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Text
+from convo_replay.redaction.placeholders import OPAQUE_CLASS
 from convo_replay.scanning import text_edits
 from convo_replay.scanning.looking import Change, Look, redacted
 from convo_replay.scanning.recordings import Header
@@ -133,13 +134,15 @@ class _Exchange:
         look, index, at = self._look, self._index, (*self._at, "response", "sse")
         old, new = split(self._old.body), split(self._new.body)
         rows = written.split("\n")
-        place = 0
+        place, known = 0, len(look.findings)
         for number, (was, becomes) in enumerate(zip(old, new, strict=True)):
             if was.raw != becomes.raw:
                 before, after = was.raw.decode("utf-8", "replace"), becomes.raw.decode("utf-8", "replace")
                 path = f"response.sse[{number}]"
-                look.text_part(index, path, before, after, at, in_clear=False, offset=place)
+                look.text_part(index, path, before, after, at, in_clear=False, offset=place, is_part=True)
             place += len(rows[number]) + 1 if number < len(rows) else 0
+        if len(look.findings) == known:
+            look.add(index, OPAQUE_CLASS, "response.sse", at)
         framing = str(self._held("response").get("framing", ""))
         started = milliseconds(self._old.head.at) if self._old.head is not None else 0
         times = [milliseconds(step.at) for step in self._old.steps if isinstance(step, Chunk)]
