@@ -155,6 +155,7 @@ _MAGIC = (
     "GkXfo",  # WebM
 )  # fmt: skip
 _LEAST_MEDIUM = 64
+_LEAST_RUN = 24
 _MOST_KEPT = 16_384
 
 
@@ -182,7 +183,9 @@ def hidden(text: str, start: int, end: int) -> Iterator[View]:
 
 def may_hide(text: str, start: int, end: int) -> bool:
     """Whether text may stand in base64 or hex in the run `text[start:end]`; cheap."""
-    return _TEXT64.search(text, start, end) is not None or _TEXT16.search(text, start, end) is not None
+    return end - start >= _LEAST_RUN and (
+        _TEXT64.search(text, start, end) is not None or _TEXT16.search(text, start, end) is not None
+    )
 
 
 def is_escaped(text: str) -> bool:

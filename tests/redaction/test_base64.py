@@ -9,7 +9,7 @@ import pytest
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player
-from convo_replay.redaction import Redactor
+from convo_replay.redaction import Redactor, placeholders
 
 LENGTHS = range(12, 24)
 TEMPLATES = {
@@ -55,10 +55,12 @@ def test_recorded_with_one_it_is_played_with_another_and_with_none(before, after
             assert isinstance(player.decide(here.request(live), live), Play), (length, other)
 
 
-def test_what_follows_in_a_long_run_stays():
-    tail = "A" * 4000
-    (message,) = Redactor({"MY_TOKEN": "s3cret-value-1"}).request(
-        request(encoded("", "s3cret-value-1", "", False).rstrip("=") + tail)
-    ).json["messages"]  # fmt: skip
-    assert message["content"].startswith("redacted-env-1")
-    assert len(message["content"]) > 4000
+def test_what_follows_in_the_run_shifts_with_the_secret_and_goes_with_it() -> None:
+    before = base64.b64encode(b"a header of 30 bytes, no more.").decode()
+    text = before + encoded("", "s3cret-value-1", "", False).rstrip("=") + "A" * 4000
+    (message,) = Redactor({"MY_TOKEN": "s3cret-value-1"}).request(request(f"{text} and more")).json["messages"]
+    made, rest = message["content"].split(" ", 1)
+    assert rest == "and more"
+    assert len(made) == len(text)
+    assert made.startswith(before + placeholders.OPAQUE_MARK)
+    assert "AAAA" not in made

@@ -16,7 +16,8 @@ _BREAK = r"(?:\s|\\+[nr]|%(?:25)?0[ADad]|%(?:25)?20|\+(?=-))"
 _BODY = r"(?:[A-Za-z0-9+/=]|\\+/|\\+u00[23][0-9A-Fa-f]|%(?:25)?(?:2[BbFf]|3[Dd]))"
 _OF = r"(?:[A-Z0-9]{2,9}(?:\s|%20|\+)){0,3}PRIVATE(?:\s|%20|\+)KEY(?:(?:\s|%20|\+)BLOCK)?-----"
 _PRIVATE_KEY = (
-    r"-----BEGIN(?:\s|%20|\+)" + _OF + rf"(?:{_BREAK}++(?:Proc-Type|DEK-Info|Version|Comment|Hash):[^\r\n\\%]{{1,120}})*+"
+    r"-----BEGIN(?:\s|%20|\+)" + _OF +
+    rf"(?:{_BREAK}++(?:Proc-Type|DEK-Info|Version|Comment|Hash):[^\r\n\\%]{{1,120}})*+"
     rf"{_BREAK}*+(?:{_BODY}{{16,}}+{_BREAK}*+)++"
     rf"(?:(?:{_BODY}{{1,15}}+{_BREAK}*+)?-----END(?:\s|%20|\+){_OF}|{_BODY}{{1,15}}+\Z|(?<=[A-Za-z0-9+/=]))?"
 )  # fmt: skip
@@ -38,28 +39,28 @@ CREDENTIALS: tuple[Class, ...] = (
         "anthropic-key", "sk-ant-", r"sk-ant-[a-z]{1,16}\d{2}-[\w-]{20,}",
         "sk-ant-api03-" + "Ex4mple" * 5, SOURCE,
     ),
-    by_prefix(
+    by_pattern(
         "openrouter-key", "sk-or-", r"sk-or-v\d-[0-9A-Za-z]{32,}", "sk-or-v1-" + _HEX * 4, SOURCE,
     ),
-    by_prefix(
+    by_pattern(
         "langfuse-key", "sk-lf- pk-lf-", r"[sp]k-lf-[0-9a-f]{8}-[0-9a-f-]{20,}",
         "sk-lf-" + "01234567-89ab-4cde-8f01-23456789abcd", DOCS,
     ),
     by_prefix(
         "openai-key", "sk-", r"sk-(?:proj|svcacct|admin|service|None)-" + A_DIGIT + r"[\w-]{20,}",
-        "sk-proj-" + "Ex4mple" * 5, SOURCE,
+        "sk-proj-" + "Ex4mple" * 5, SOURCE, dense=False,
     ),
     by_prefix(
         "openai-key", "sk-", r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}[\w-]*",
-        "sk-" + "Ex4mp" * 4 + "T3BlbkFJ" + "Ex4mp" * 4, SOURCE,
+        "sk-" + "Ex4mp" * 4 + "T3BlbkFJ" + "Ex4mp" * 4, SOURCE, dense=False,
     ),
     by_prefix(
         "gateway-key", "sk-", r"sk-" + A_DIGIT + r"[A-Za-z0-9]{32,}[\w-]*",
-        "sk-" + "Ex4mpl" * 8, SOURCE + " (new-api, one-api, LiteLLM, DeepSeek)",
+        "sk-" + "Ex4mpl" * 8, SOURCE + " (new-api, one-api, LiteLLM, DeepSeek)", dense=False,
     ),
     by_prefix(
         "gateway-key", "sk-", r"sk-(?:[a-z][a-z0-9]{1,15}-){1,2}" + A_DIGIT + r"[A-Za-z0-9]{32,}(?![\w-])",
-        "sk-litellm-" + "Ex4mpl" * 8, "a master key as LiteLLM's documentation writes it",
+        "sk-litellm-" + "Ex4mpl" * 8, "a master key as LiteLLM's documentation writes it", dense=False,
     ),
     by_prefix("google-key", "AIza", r"AIza[\w-]{30,64}(?![\w-])", "AIza" + "Ex4mple" * 5, SOURCE),
     by_prefix("google-token", "ya29.", r"ya29\.[\w.-]{20,}", "ya29.a0" + "Ex4mple" * 5, SOURCE),
@@ -106,7 +107,8 @@ CREDENTIALS: tuple[Class, ...] = (
         "xoxb-" + "123456789012-1234567890123-" + "Ex4mple" * 3, DOCS,
     ),
     by_pattern(
-        "slack-webhook", "hooks.slack.com/", r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<value>[\w/+-]{20,})",
+        "slack-webhook", "hooks.slack.com/",
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<value>[\w/+-]{20,})",
         "https://hooks.slack.com/services/" + "T0EXAMPLE/B0EXAMPLE/" + "Ex4mple" * 3, DOCS, dense=True,
     ),
     by_pattern(
@@ -122,7 +124,9 @@ CREDENTIALS: tuple[Class, ...] = (
         "stripe-key", "sk_live_ sk_test_ rk_live_ rk_test_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
         "sk_test_" + "Ex4mple" * 4, DOCS,
     ),
-    by_prefix("stripe-key", "whsec_", r"whsec_" + A_DIGIT + r"[A-Za-z0-9+/]{24,}={0,2}", "whsec_" + "Ex4mple" * 5, DOCS),
+    by_prefix(
+        "stripe-key", "whsec_", r"whsec_" + A_DIGIT + r"[A-Za-z0-9+/]{24,}={0,2}", "whsec_" + "Ex4mple" * 5, DOCS,
+    ),
     by_prefix("npm-token", "npm_", r"npm_[A-Za-z0-9]{36,}(?![\w-])", "npm_" + "Ex4mple" * 5 + "1", DOCS),
     by_prefix("pypi-token", "pypi-", r"pypi-A[\w-]{50,}", "pypi-" + "AgEIcHlwaS5vcmc" + "Ex4mple" * 8, DOCS),
     by_prefix(
@@ -146,7 +150,8 @@ CREDENTIALS: tuple[Class, ...] = (
     ),
     by_prefix("langsmith-key", "ls__", r"ls__[0-9a-z]{32,}(?![\w-])", "ls__" + _HEX * 2, DOCS),
     by_prefix(
-        "tavily-key", "tvly-", r"tvly-(?:dev-|prod-)?" + A_DIGIT + r"[A-Za-z0-9-]{20,}", "tvly-dev-" + "Ex4mple" * 5, DOCS,
+        "tavily-key", "tvly-", r"tvly-(?:dev-|prod-)?" + A_DIGIT + r"[A-Za-z0-9-]{20,}",
+        "tvly-dev-" + "Ex4mple" * 5, DOCS,
     ),
     *(
         by_prefix("vendor-key", anchor, pattern, example, DOCS) for anchor, pattern, example in (
@@ -163,7 +168,10 @@ CREDENTIALS: tuple[Class, ...] = (
             ("secret_", r"secret_" + A_DIGIT + r"[A-Za-z0-9]{43}(?![\w-])", "secret_" + "Ex4mple" * 6 + "1"),
             ("lin_", r"lin_(?:api|oauth)_[A-Za-z0-9]{30,}", "lin_api_" + "Ex4mple" * 6),
             ("shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}(?![\w-])", "shpat_" + _HEX * 2),
-            ("dp.ct. dp.pt. dp.st. dp.sa.", r"dp\.(?:ct|pt|st|sa)\.(?:[\w-]{2,35}\.)?[A-Za-z0-9]{40,}", "dp.pt." + "Ex4mple" * 6 + "1"),
+            (
+                "dp.ct. dp.pt. dp.st. dp.sa.", r"dp\.(?:ct|pt|st|sa)\.(?:[\w-]{2,35}\.)?[A-Za-z0-9]{40,}",
+                "dp.pt." + "Ex4mple" * 6 + "1",
+            ),
             ("hvs. hvb. hvr.", r"hv[sbr]\.[\w-]{24,}", "hvs." + "Ex4mple" * 13),
             ("pul-", r"pul-[0-9a-f]{40}(?![\w-])", "pul-" + _HEX * 2 + "01234567"),
             ("sntrys_ sntryu_", r"sntry[su]_[\w+/=-]{40,}", "sntryu_" + _HEX * 4),

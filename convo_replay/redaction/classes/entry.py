@@ -101,6 +101,6 @@ def by_pattern(
     )  # fmt: skip
 
 
-def by_prefix(name: str, anchors: str, pattern: str, example: str, source: str, *, check: Check | None = None) -> Class:
+def by_prefix(name: str, anchors: str, pattern: str, example: str, source: str, *, dense: bool = True) -> Class:
     """A key whose prefix tells whose it is: not inside a word, in a run of the characters of keys."""
-    return by_pattern(name, anchors, LEFT + pattern, example, source, check=check, dense=True)
+    return by_pattern(name, anchors, LEFT + pattern, example, source, dense=dense)
