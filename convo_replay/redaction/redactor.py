@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import is_
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -36,12 +36,15 @@ from convo_replay.exchange import (
     Steps,
     Text,
 )
-from convo_replay.redaction import environment, headers, placed, placeholders, responses, urls
+from convo_replay.redaction import environment, headers, naming, placed, placeholders, responses, urls
 from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Secret
 from convo_replay.redaction.values import SHORT, Values
 from convo_replay.standins import STAND_IN
 
+T = TypeVar("T")
+
+_ROUNDS = 4
 _SMALL = 1024
 """Bytes of a message up to which it is its own key; hashing a small one costs more than comparing it."""
 
@@ -179,17 +182,29 @@ class Redactor:
         """The redacted form; the request itself where it is that already."""
         with self._lock:
             self.learn_request(request)
-            url = urls.redact(request.url, self._values.string, self._values.place)
-            kept = self._headers(request.headers, request.body, response=False)
-            body = request.body
-            if isinstance(body, Json) and isinstance(body.value, dict):
-                # First, so that a dummy at its place reads like the value that was live.
-                value = placed.redact(providers.find(request), body.value, self._values)
-                body = body if value is body.value else Json(value)
-            body = self._body(body)
-            if url is request.url and kept is request.headers and body is request.body:
-                return request
-            return replace(request, url=url, headers=kept, body=body)
+            return self._settled(lambda: self._request(request))
+
+    def _settled(self, redact: Callable[[], T]) -> T:
+        """What `redact` gives once it learns nothing more: a value named at the end may stand at the beginning, too."""
+        for _ in range(_ROUNDS):
+            knew = self.generation
+            made = redact()
+            if self.generation == knew:
+                break
+        return made
+
+    def _request(self, request: Request) -> Request:
+        url = urls.redact(request.url, self._values.string, self._values.place)
+        kept = self._headers(request.headers, request.body, response=False)
+        body = request.body
+        if isinstance(body, Json) and isinstance(body.value, dict):
+            # First, so that a dummy at its place reads like the value that was live.
+            value = placed.redact(providers.find(request), body.value, self._values)
+            body = body if value is body.value else Json(value)
+        body = self._body(body)
+        if url is request.url and kept is request.headers and body is request.body:
+            return request
+        return replace(request, url=url, headers=kept, body=body)
 
     def steps(self, steps: Steps) -> Steps:
         """The redacted outcome; the same object where it is that already.
@@ -200,7 +215,7 @@ class Redactor:
         with self._lock:
             self._values.local = {}
             try:
-                return self._steps(steps)
+                return self._settled(lambda: self._steps(steps))
             finally:
                 self._values.local = {}
 
@@ -353,6 +368,7 @@ class Redactor:
         made: dict[str, Any] = {}
         changed = False
         for key, held in value.items():
+            out: Any
             if isinstance(held, list):
                 before = told.get(key, [])
                 new = held[len(before) :]
@@ -362,6 +378,8 @@ class Redactor:
                     out = held
                 if asked:
                     self._told[key] = (held, out)
+            elif isinstance(held, str) and naming.telling(key):
+                out = self._values.field(value, key, held)
             else:
                 out = self._remembered(held, written)
             name = self._values.string(key)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from convo_replay.bodies import parse_json
 from convo_replay.redaction import json_text, logprobs, naming, opaque, placeholders, streams
-from convo_replay.redaction.classes import BY_NAME, Policy
+from convo_replay.redaction.classes import BY_NAME, Policy, classify
 from convo_replay.redaction.detect import Detector, Secret
 from convo_replay.redaction.headers import is_distinctive
 from convo_replay.redaction.streams import Span
@@ -22,6 +22,7 @@ from convo_replay.redaction.streams import Span
 SHORT = 64
 """Characters of a text that is searched once and then remembered by itself."""
 _MOST_CLEAN = 50_000
+_LONGEST_KEY = 256
 _TOGETHER = 256
 """How many short texts are searched as one."""
 _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found then stays for the gate
@@ -165,7 +166,7 @@ class Values:
             if pieces is not None and (id(value), key) in pieces:
                 out = pieces[id(value), key]
             elif isinstance(held, str):
-                out = self._field(value, key, held)
+                out = self.field(value, key, held)
             elif isinstance(held, (dict, list)):
                 out = self.value(held, pieces)
             if out is not held:
@@ -177,8 +178,9 @@ class Values:
             made[name] = out
         return made if changed else value
 
-    def _field(self, owner: dict[str, Any], key: str, held: str) -> str:
-        if opaque.is_opaque(key, held, owner):
+    def field(self, owner: dict[str, Any], key: str, held: str) -> str:
+        """The string `owner[key]`, which its key may say is opaque, or a credential."""
+        if opaque.is_opaque(key, held, owner) and not _is_key(held):
             return self.whole(held)
         cls = naming.named(key, held) if naming.telling(key) else None
         made = self.string(held)
@@ -197,16 +199,14 @@ class Values:
         return self._stand_in(text)
 
     def _stand_in(self, text: str) -> str:
-        """Base64 of the length of `text`; numbered where there is room for a number."""
+        """Base64 of the length of `text`, the same at every occurrence."""
         if self.probe is not None:
             self.probe.append(placeholders.OPAQUE_CLASS)
         made = self._opaque.get(text)
         if made is None:
-            short = len(text.rstrip("=")) < placeholders.LEAST_OPAQUE
-            number = 0 if short or self.probe is not None else self._next(placeholders.OPAQUE_CLASS)
-            made = placeholders.make_opaque(text, number)
-            if self.probe is None:
-                self._opaque[text] = made
+            if self.probe is not None:
+                return placeholders.make_opaque(text, 0)
+            made = self._opaque[text] = placeholders.make_opaque(text, self._next(placeholders.OPAQUE_CLASS))
         return made
 
     def _identifies(self, text: str) -> bool:
@@ -295,6 +295,7 @@ class Values:
         for text in texts:
             parts.append(made[at : at + len(text)])
             at += len(text)
+        parts[-1] += made[at:]  # a short value's placeholder is longer
         return parts
 
     def place(self, cls: str, value: str) -> str:
@@ -338,9 +339,14 @@ def _is_opaque(group: Sequence[streams.Piece], whole: str) -> bool:
     """Whether the pieces make up an opaque value, or each of them is one."""
     first = group[0]
     if opaque.is_opaque(first.field, whole, first.owner):
-        return True
+        return not _is_key(whole)
     filled = [piece for piece in group if piece.text]
     return bool(filled) and all(opaque.is_opaque(piece.field, piece.text, piece.owner) for piece in filled)
+
+
+def _is_key(text: str) -> bool:
+    """Whether the whole of a value in an opaque field is a key after all."""
+    return len(text) <= _LONGEST_KEY and classify(text) is not None
 
 
 def _is_bound(key: str, owner: Mapping[str, Any]) -> bool:

@@ -305,3 +305,24 @@ def test_a_large_body_without_a_secret_keeps_its_hash() -> None:
     assert isinstance(redacted, Blob)
     assert isinstance(body, Blob)
     assert redacted.sha256 == body.sha256
+
+
+KEY = "q7Rw9Zt2Lk4Xv8Bn1Mc6"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"api_key": KEY},
+        {"note": f"use {KEY}", "api_key": KEY},
+        {"messages": [{"role": "user", "content": f"use {KEY}"}], "client": {"api_key": KEY}},
+        {"messages": [{"role": "user", "content": f"use {KEY}"}, {"role": "user", "content": f"api_key={KEY}"}]},
+    ],
+    ids=["at the top", "beside it", "before it", "in a later message"],
+)
+def test_what_its_name_gives_away_is_found_wherever_it_stands(body: Any) -> None:
+    redactor = Redactor()
+    redacted = redactor.request(_request(body))
+    assert KEY not in json.dumps(redacted.json)
+    assert json.dumps(redacted.json).count("redacted-named-secret-1") == json.dumps(body).count(KEY)
+    assert redactor.request(redacted) is redacted
