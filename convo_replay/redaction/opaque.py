@@ -30,7 +30,8 @@ FIELDS = frozenset(
 MARKS = ("ignature", "encrypted", "redacted")
 """JSON text without any of these holds no opaque field."""
 _DATA_OF = frozenset({"redacted_thinking", "reasoning.encrypted"})
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+# Some are several runs, each with its padding: `gAAAA…=.x7Kd…`.
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:={1,2}\.[A-Za-z0-9+/_-]+)*={0,2}")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]+")
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _EMAIL = re.compile(

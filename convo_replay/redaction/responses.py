@@ -107,6 +107,11 @@ def _lines(lines: Sequence[bytes], values: Values) -> list[bytes]:
 
 
 def _document(body: bytes, values: Values) -> bytes:
+    text, tokens = _utf8(body), logprobs.may_hold(body)
+    if text is None:
+        return values.data(body)
+    if body[:1] == b"{" and not (tokens or values.may_hold(text) or placed.may_hold(text)):
+        return body
     try:
         value = parse_json(body)
     except ValueError:
@@ -115,10 +120,10 @@ def _document(body: bytes, values: Values) -> bytes:
     if isinstance(value, list):
         pieces = _joined(value, body, values).pieces
     else:
-        pieces = logprobs.changes([value], values.spans) if logprobs.may_hold(body) else {}
+        pieces = logprobs.changes([value], values.spans) if tokens else {}
         pieces = {**pieces, **_placed(value, values)}
     made = values.value(value, pieces)
-    return body if made is value else _text(body.decode("utf-8"), value, made).encode()
+    return body if made is value else _text(text, value, made).encode()
 
 
 def _text(source: str, value: Any, made: Any) -> str:

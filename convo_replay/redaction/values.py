@@ -245,9 +245,12 @@ class Values:
                 made.update(changes)
                 touched.update(range(len(values)) if changes else ())
             found = self._found({text for survey in surveys for text in (*survey.texts, *survey.fields)})
-            touched.update(
-                at for at, survey in enumerate(surveys) if not found.isdisjoint(survey.texts | survey.fields)
-            )
+            for at, survey in enumerate(surveys):
+                named = [(text, cls) for key, text in survey.named if (cls := naming.named(key, text))]
+                for text, cls in named:
+                    self._learn_distinctive(text, cls)
+                if named or not found.isdisjoint(survey.texts) or not found.isdisjoint(survey.fields):
+                    touched.add(at)
             if generation == self.detector.generation:  # else what was learned may stand in an earlier one
                 break
         return Joined(made, touched)

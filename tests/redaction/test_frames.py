@@ -56,7 +56,8 @@ def _redacted(raws: Sequence[bytes], redactor: Redactor | None = None) -> bytes:
 def _said(body: bytes) -> list[str]:
     """The text of each frame of a body, which has nothing but whole frames."""
     parsed = frames.parse(body)
-    assert parsed is not None and parsed[1] == b""
+    assert parsed is not None
+    assert parsed[1] == b""
     told = []
     for frame in parsed[0]:
         value = json.loads(frame.payload)
@@ -82,7 +83,8 @@ def test_a_secret_split_anywhere_is_one_secret(grammar: str) -> None:
 def test_the_frame_that_is_not_touched_stays_byte_for_byte() -> None:
     raws = [_anthropic("before "), _anthropic(KEY[:9]), _anthropic(KEY[9:]), _anthropic(" after")]
     made = _redacted(raws)
-    assert made.startswith(raws[0]) and made.endswith(raws[3])
+    assert made.startswith(raws[0])
+    assert made.endswith(raws[3])
     assert _said(made) == ["before ", "redacted-anthropic-key-1", "", " after"]
 
 
@@ -117,13 +119,16 @@ def test_headers_of_every_type_survive(kind: int) -> None:
     frame = frames.build(given, KEY.encode())
     assert frames.parse(frame.raw) == ([frame], b"")
     parsed = frames.parse(_redacted([frame.raw]))
-    assert parsed is not None and parsed[0][0].headers == given
+    assert parsed is not None
+    assert parsed[0][0].headers == given
 
 
 def test_what_was_cut_is_searched_as_bytes() -> None:
     whole, cut = _converse("a"), _frame({"message": KEY, "more": "x" * 50})[:-9]
     made = _redacted([whole, cut])
-    assert made.startswith(whole) and KEY.encode() not in made and b"redacted-anthropic-key-1" in made
+    assert made.startswith(whole)
+    assert KEY.encode() not in made
+    assert b"redacted-anthropic-key-1" in made
     assert frames.parse(whole + cut) == (frames.parse(whole)[0], cut)  # type: ignore[index]
 
 
@@ -171,5 +176,6 @@ def test_recorded_frames_are_rebuilt_byte_for_byte() -> None:
             assert rest == b""
             assert [frames.build(frame.headers, frame.payload) for frame in found] == found
             redacted = frames.parse(_redacted([exchange.body]))
-            assert redacted is not None and len(redacted[0]) == len(found)
+            assert redacted is not None
+            assert len(redacted[0]) == len(found)
     assert bodies > 80

@@ -108,6 +108,78 @@ def test_a_secret_beside_a_thinking_text_binds_nothing() -> None:
     assert redactor.resendable
 
 
+@pytest.mark.parametrize("size", [16, 20, 24, 27])
+def test_a_short_one_is_replaced_by_the_shortest_placeholder(size: int) -> None:
+    secret = "kX7tiger"
+    values = [base64.b64encode(bytes([n]) * (size * 3 // 4 - 8) + secret.encode()).decode()[:size] for n in (1, 2)]
+    redactor = Redactor(secrets=[secret])
+    one, other = _redacted(redactor, *[_block("signature", value) for value in values])
+    assert one != other
+    assert [found(block["signature"]) for block in (one, other)] == [[one["signature"]], [other["signature"]]]
+    assert base64.b64decode(one["signature"]).startswith(b"redacted-opaque-1 ")
+    assert not redactor.resendable
+    deltas = [{"type": "content_block_delta", "delta": {"type": "signature_delta", "signature": part}}
+              for part in (values[0][:9], values[0][9:])]  # fmt: skip
+    steps = redactor.steps(
+        (Head(200), *[Chunk(0, b"data: " + json.dumps(d).encode() + b"\n\n") for d in deltas], End())
+    )
+    made = [json.loads(step.data[6:])["delta"]["signature"] for step in steps if isinstance(step, Chunk)]
+    assert "".join(made) == one["signature"]
+    again = Redactor(secrets=[secret])
+    assert _redacted(again, one) == [one]
+    assert again.resendable
+
+
+def test_one_of_several_runs_is_replaced_whole() -> None:
+    value = f"{_opaque(size=61)}.{_opaque(UUID, padded=False)}"
+    (made,) = _redacted(Redactor(), _block("encrypted_content", value))
+    assert len(made["encrypted_content"]) == len(value)
+    assert found(made["encrypted_content"]) == [
+        made["encrypted_content"]
+    ]
+    clean = _block("encrypted_content", f"{_opaque(size=61)}.{_opaque(padded=False)}")
+    assert _redacted(Redactor(), clean)[0] is clean
+
+
+def test_a_key_in_the_place_of_a_signature_is_a_key() -> None:
+    key = "sk-ant-api03-" + "Ex4mple" * 5
+    assert _redacted(Redactor(), _block("signature", key))[0]["signature"] == "redacted-anthropic-key-1"
+
+
+def test_the_organization_is_found_with_its_header_and_without() -> None:
+    """In each of them, before and after the header told it; as one value each time."""
+    value = _opaque(UUID)
+    for headers in ((), (("anthropic-organization-id", UUID),), (("anthropic-organization-id", "masked"),)):
+        redactor = Redactor()
+        (before,) = _redacted(redactor, _block("signature", value))
+        steps = redactor.steps((Head(200, headers), Chunk(0, json.dumps(_block("signature", value)).encode()), End()))
+        (after,) = _redacted(redactor, _block("signature", value))
+        assert before == after == json.loads(steps[1].data)  # type: ignore[union-attr]
+        assert found(before["signature"])
+
+
+def test_opaque_fields_stay_where_the_project_says_so() -> None:
+    redactor = Redactor(redact={"opaque": "keep"})
+    block = _block("signature", _opaque(UUID))
+    assert _redacted(redactor, block)[0] is block
+    assert redactor.resendable
+
+
+def _url(text: bytes, kind: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{base64.b64encode(text).decode()}"}}
+
+
+def test_a_data_url_of_text_holds_text_and_one_of_an_image_none() -> None:
+    key = "sk-ant-api03-" + "Ex4mple" * 5
+    (made,) = _redacted(Redactor(), _url(f"the key is {key}, keep it".encode(), "text/plain"))
+    kind, _, data = made["image_url"]["url"].partition(",")
+    assert kind == "data:text/plain;base64"
+    assert base64.b64decode(data).startswith(b"the key i")
+    assert key[:12].encode() not in base64.b64decode(data)
+    image = _url(b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(3000) + UUID.encode(), "image/png")
+    assert _redacted(Redactor(), image)[0] is image
+
+
 def test_an_image_is_not_touched() -> None:
     data = base64.b64encode(b"\x89PNG" + random.Random(7).randbytes(5000) + UUID.encode()).decode()
     block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
