@@ -28,7 +28,8 @@ from typing import Any
 
 from convo_replay import sse
 
-QUESTION = "What's the weather in Paris?"
+ADDRESS = "ada@engines.co.uk"
+QUESTION = f"Paris weather for {ADDRESS}?"
 WEATHER = "18 °C, light rain"
 TOOL = {
     "name": "get_weather",
@@ -66,7 +67,7 @@ def _run(cassette: Path) -> int:
     print(f"A streamed tool loop with the real SDK, {sdk}. No key, no network.\n", flush=True)
     import anthropic  # takes its time
 
-    from convo_replay import use_cassette
+    from convo_replay import scanning, use_cassette
 
     key = f"sk-ant-api03-{secrets.token_urlsafe(70)}"
     with _upstream() as (url, port):
@@ -78,8 +79,10 @@ def _run(cassette: Path) -> int:
     print(f"the last after {recorded.last:.2f} s.\n")
 
     text = cassette.read_text(encoding="utf-8")
-    size, lines, secret = len(text.encode()), text.splitlines(), "THE KEY" if key in text else "no key"
-    print(f"2. Look.  {cassette.name}: {len(lines)} lines, {size:,} bytes, {secret} in it.")
+    size, lines = len(text.encode()), text.splitlines()
+    safe = key not in text and ADDRESS not in text and not scanning.scan(cassette).failing
+    print(f"2. Look.  {cassette.name}: {len(lines)} lines, {size:,} bytes,", end=" ")
+    print("no key, no address: `convo-replay scan` finds nothing." if safe else "A KEY OR AN ADDRESS IN IT.")
     _excerpt(lines)
 
     stopped = "STILL THERE" if _reachable(port) else "connection refused"
@@ -103,7 +106,7 @@ def _run(cassette: Path) -> int:
     print('       assert "18" in my_agent("What\'s the weather in Paris?")\n')
     print("   $ pytest --convo-record=once     # calls the API, writes cassettes/…/test_weather.yaml")
     print("   $ pytest                         # replays it")
-    return 0 if same and invalid and survived and noticed and key not in text else 1
+    return 0 if same and invalid and survived and noticed and safe else 1
 
 
 def _survived(anthropic: Any, cassette: Path, url: str, recorded: Heard) -> bool:
@@ -223,8 +226,8 @@ def _excerpt(lines: list[str]) -> None:
     width = _width()
     for sought, count in (("messages:", 2), ("response:", 10)):
         start = next((at for at, line in enumerate(lines) if line.strip() == sought), 0)
-        print("   |     …")
-        for line in lines[start : start + count]:
+        print("   | …")
+        for line in textwrap.dedent("\n".join(lines[start : start + count])).splitlines():
             print(f"   | {_shortened(line, width)}")
 
 

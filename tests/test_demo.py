@@ -39,7 +39,8 @@ def test_it_says_what_happened_in_two_screens(shown: str) -> None:
     assert "2 turns, 36 events" in shown
     assert "connection refused" in shown
     assert "The same events, one at a time" in shown
-    assert "no key in it" in shown
+    assert "no key, no address: `convo-replay scan` finds nothing." in shown
+    assert "content: Paris weather for redacted-email-1@example.com?" in shown
     assert '"text":' in shown
     assert "sk-ant" not in shown
 
