@@ -85,6 +85,8 @@ class Scan:
         self._secrets: list[Secret] = []
         self._searched = 0
         self._hits: dict[Path, list[Hit]] = {}
+        self._kept: set[str] = set()
+        """Classes that may stay in one of the files in which something was found."""
         self._unread: list[str] = []
         self._over = False
 
@@ -133,6 +135,7 @@ class Scan:
             self._searched += not scanned.skipped
             if scanned.failing:
                 self._hits[file] = scanned.failing
+                self._kept.update(cls for cls, policy in redact.items() if policy == "keep")
         self._over = True
 
     def _paths(self) -> list[Path]:
@@ -159,7 +162,7 @@ class Scan:
         for reason in self._unread:
             terminal.write_line(f"not searched: {reason}", red=True)
         terminal.write_line(self._summary(), red=self._failed, green=not self._failed)
-        for line in _commands(self._hits):
+        for line in _commands(self._hits, sorted(self._kept)):
             terminal.write_line(line)
 
     def _summary(self) -> str:
@@ -180,18 +183,19 @@ def _lines(hits: Iterable[Hit], *, everything: bool) -> Iterator[str]:
     for hit in hits:
         place = hit.path if hit.exchange is None else f"exchanges[{hit.exchange}].{hit.path}"
         places.setdefault(hit.cls, []).append(place or f"line {hit.line}")
-    for cls, found in places.items():
+    for cls, found in sorted(places.items()):
         shown = found if everything else found[:_SHOWN]
         yield from (f"{cls}: {place}" for place in shown)
         if len(found) > len(shown):
             yield f"{cls}: {len(found) - len(shown)} more (-v lists them)"
 
 
-def _commands(hits: Mapping[Path, Iterable[Hit]]) -> Iterator[str]:
+def _commands(hits: Mapping[Path, Iterable[Hit]], kept: Iterable[str]) -> Iterator[str]:
     """What is to be done about it: for files that can be mended, and for those that cannot."""
     mended = [file for file, found in hits.items() if any(hit.fixable for hit in found)]
     if mended:
-        yield f"to fix: convo-replay scan --fix {_named(mended)}"
+        keep = "".join(f" --keep {cls}" for cls in kept)
+        yield f"to fix: convo-replay scan --fix{keep} {_named(mended)}"
     left = [file for file, found in hits.items() if not all(hit.fixable for hit in found)]
     if left:
         yield f"to be fixed by hand, or recorded again: {_named(left)}"

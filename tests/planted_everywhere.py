@@ -1,4 +1,4 @@
-"""Secrets of many kinds in one text, a recording of vcrpy's that holds them everywhere, and whether a text tells one."""
+"""Secrets of many kinds in one text, recordings of vcrpy's that hold them, and whether a text tells one."""
 
 from __future__ import annotations
 

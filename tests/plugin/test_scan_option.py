@@ -25,6 +25,10 @@ TESTS = """
 import pytest
 from agent import ask
 
+@pytest.fixture(scope="session")
+def convo_config():
+    return {"secrets": ["Projekt Nachtigall"]}
+
 def test_one(convo):
     ask("one")
 
@@ -33,55 +37,14 @@ def test_two():
     ask("ORGANIZATION")
 """.replace("ORGANIZATION", ORGANIZATION)
 
-STAND_IN = """
-import re, sys, types
-from dataclasses import dataclass
-from pathlib import Path
-
-fake = types.ModuleType("convo_replay.scanning")
-
-@dataclass
-class Hit:
-    file: Path
-    exchange: int
-    cls: str
-    path: str
-    fixable: bool
-    severity: str
-    line: int
-
-@dataclass
-class Scanned:
-    failing: list
-    skipped: str = ""
-
-def files(paths):
-    for path in paths:
-        for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
-            yield file, file == path
-
-def scan(file, *, redact=None, secrets=()):
-    text = file.read_text()
-    table = {"anthropic-key": ("sk-ant-api03-", "error"), "openai-organization": ("org-Ex4", "warn")}
-    return Scanned([
-        Hit(file, 0, cls, "response.body", True, severity, 1)
-        for cls, (mark, severity) in table.items()
-        if mark in text and (redact or {}).get(cls) != "keep"
-    ])
-
-fake.files, fake.scan = files, scan
-sys.modules["convo_replay.scanning"] = fake
-"""
-
 
 @pytest.fixture
 def old(project):
-    project.write("conftest.py", STAND_IN)
     project.write("test_it.py", TESTS)
     for folder in ("vendored/cassettes", "env/lib/cassettes", "node_modules/x/cassettes"):
-        project.write(f"{folder}/old.yaml", OLD.format("a", KEY))
+        project.write(f"{folder}/old.yaml", OLD.format("a", f"{KEY} of Projekt Nachtigall"))
     project.write("env/pyvenv.cfg", "")
-    project.write("elsewhere/recorded/b.yaml", OLD.format("b", ORGANIZATION))
+    project.write("elsewhere/recorded/b.yaml", OLD.format("b", f"{ORGANIZATION} of Projekt Nachtigall"))
     return project
 
 
@@ -100,7 +63,8 @@ def test_what_lies_in_any_cassettes_folder_fails_the_run(old):
     assert section(result) == [
         "vendored/cassettes/old.yaml",
         "  anthropic-key: exchanges[0].response.body",
-        "3 cassettes searched; found in 1: anthropic-key 1",
+        "  secret: exchanges[0].response.body",
+        "3 cassettes searched; found in 1: anthropic-key 1, secret 1",
         "to fix: convo-replay scan --fix vendored/cassettes/old.yaml",
         "what may stay: convo_redact = CLASS=keep in the ini file (docs/redaction.md)",
     ]
@@ -110,14 +74,23 @@ def test_what_lies_in_any_cassettes_folder_fails_the_run(old):
     old.ini("convo_cassette_dir = elsewhere/recorded")
     result = old.run("-n1", "--convo-scan", "--convo-record=once", plugins=("xdist",))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert section(result)[:3] == [
+    assert section(result)[:4] == [
         "elsewhere/recorded/b.yaml",
         "  openai-organization: exchanges[0].response.body",
-        "4 cassettes searched; found in 1: openai-organization 1",
+        "  secret: exchanges[0].response.body",
+        "4 cassettes searched; found in 1: openai-organization 1, secret 1",
     ]
+    # What the ini file keeps may stay, in the command as well.
     old.ini("convo_redact = openai-organization=keep", "convo_cassette_dir = elsewhere/recorded")
     result = old.run("--convo-scan")
-    assert (result.ret, section(result)) == (0, ["4 cassettes searched, nothing found"])
+    assert section(result)[1:4] == [
+        "  secret: exchanges[0].response.body",
+        "4 cassettes searched; found in 1: secret 1",
+        "to fix: convo-replay scan --fix --keep openai-organization elsewhere/recorded/b.yaml",
+    ]
+    (old.path / "elsewhere/recorded/b.yaml").unlink()
+    result = old.run("--convo-scan", "--convo-record=once")
+    assert (result.ret, section(result)) == (0, ["3 cassettes searched, nothing found"])
 
 
 def test_without_tests_it_searches_all_the_same(old):
