@@ -29,7 +29,7 @@ from typing import Any
 from convo_replay import sse
 
 ADDRESS = "ada@engines.co.uk"
-QUESTION = f"Paris today? I am {ADDRESS}."
+QUESTION = f"Paris? I am {ADDRESS}."
 WEATHER = "18 °C, light rain"
 TOOL = {
     "name": "get_weather",

@@ -40,7 +40,7 @@ def test_it_says_what_happened_in_two_screens(shown: str) -> None:
     assert "connection refused" in shown
     assert "The same events, one at a time" in shown
     assert "no key, no address: `convo-replay scan` finds nothing." in shown
-    assert "Paris today? I am redacted-email-1@example.com." in shown
+    assert "Paris? I am redacted-email-1@example.com." in shown
     assert '"text":' in shown
     assert "sk-ant" not in shown
 
