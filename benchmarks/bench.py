@@ -25,6 +25,7 @@ class Figure:
     Attributes:
         spread: `None` where it was not measured; `note` says why.
         goal: at most so much; `None` where nothing is asked for.
+        at_least: whether more is better: at least so much.
     """
 
     scenario: str
@@ -33,10 +34,13 @@ class Figure:
     unit: str = "×"
     goal: float | None = None
     note: str = ""
+    at_least: bool = False
 
     @property
     def missed(self) -> bool:
-        return self.goal is not None and self.spread is not None and self.spread.median > self.goal
+        if self.goal is None or self.spread is None:
+            return False
+        return self.spread.median < self.goal if self.at_least else self.spread.median > self.goal
 
     @property
     def verdict(self) -> str:
@@ -103,7 +107,7 @@ class Bench:
             goal = cells[OURS.name]
             rows.append([
                 f"`{scenario}`",
-                self.floors[scenario],
+                self.floors.get(scenario, ""),
                 f"{goal.goal:g} {goal.unit}" if goal.goal is not None else "",
                 *(cells[name].cell if name in cells else "" for name in names),
             ])  # fmt: skip

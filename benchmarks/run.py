@@ -27,7 +27,7 @@ import httpx2
 
 from benchmarks.bench import Bench, short
 from benchmarks.contenders import OURS, installed
-from benchmarks.scenarios import SCENARIOS, Recording, Replaying, Scenario, StartUp, Tests, Validating
+from benchmarks.scenarios import SCENARIOS, Recording, Replaying, Scanning, Scenario, StartUp, Tests, Validating
 
 
 def chosen(names: Sequence[str]) -> dict[str, Scenario]:
@@ -51,7 +51,7 @@ def profile(bench: Bench, name: str) -> None:
                 profiler = cProfile.Profile()
                 profiler.runcall(scenario.ours(bench))
                 stats = pstats.Stats(profiler)
-            case Validating():
+            case Validating() | Scanning():
                 stats = scenario.profile()
             case _:
                 raise SystemExit(f"{key} has no profile")

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from benchmarks import traffic, validated
+from benchmarks.scenarios import scanning
 from benchmarks.scenarios.processes import FaultRuns, Memory, StartUp, Tests
 from benchmarks.scenarios.recording import FirstEvent, Recording
 from benchmarks.scenarios.replaying import LATER, NEVER, Replaying
+from benchmarks.scenarios.scanning import Growth, Scanning
 from benchmarks.scenarios.validating import Validating
 
 __all__ = [
     "SCENARIOS",
     "FaultRuns",
     "FirstEvent",
+    "Growth",
     "Memory",
     "Recording",
     "Replaying",
+    "Scanning",
     "Scenario",
     "StartUp",
     "Tests",
     "Validating",
 ]
 
-Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | FaultRuns | Memory | Validating
+Scenario = Replaying | Recording | FirstEvent | StartUp | Tests | FaultRuns | Memory | Validating | Scanning | Growth
 
 SCENARIOS: dict[str, Scenario] = {
     "start-up": StartUp("pytest of one trivial test, with the plugin over without", goal=3),
@@ -70,5 +74,19 @@ SCENARIOS: dict[str, Scenario] = {
         "a streamed conversation of 200 turns, all requests and answers", lambda: validated.conversation(200),
         ("request", "response"), goal=150, slow=True,
     ),
+    "scan-text": Scanning(
+        "searching the text of cassettes in our format", scanning.ours, scanning.search, goal=20
+    ),
+    "scan-exchanges": Scanning(
+        "redacting the exchanges of the same cassettes, parsed before", scanning.ours, scanning.redact, goal=20
+    ),
+    "scan-ours": Scanning("all that `scan` does with them, reading included", scanning.ours, scanning.scan, goal=20),
+    "scan-vcrpy": Scanning("the same in vcrpy's format, through libyaml", scanning.vcrpy, scanning.scan),
+    "scan-published": Scanning("the same for recordings of other projects", scanning.published, scanning.scan),
+    "scan-published-exchanges": Scanning(
+        "redacting their exchanges, parsed before", scanning.published, scanning.redact, goal=20
+    ),
+    "scan-base64": Scanning("redacting exchanges that are base64 alone", scanning.encoded, scanning.redact, goal=5),
+    "scan-growth": Growth("the worst text of each class: twice as long, over as long", 500, goal=2.2),
     "memory": Memory("peak memory of a process that replays 200 turns", 200, goal=10),
 }  # fmt: skip
