@@ -37,6 +37,7 @@ def is_email(match: re.Match[str]) -> bool:
 _CALLED = re.compile(
     r"phone|mobile|cell|call|tel\b|fax|dial|reach|contact|whatsapp|sms|text|number|\+1 ?$|\b1 $", re.IGNORECASE
 )
+_DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?(?!\d)|\d\d?[-./]\d\d?[-./](?:19|20)\d\d(?!\d)")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|\\{1,2}u[0-9A-Fa-f]{4}")
 _ESCAPE_BEFORE = re.compile(r"(?:\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})$")
 
@@ -45,11 +46,10 @@ def is_international(match: re.Match[str]) -> bool:
     """Whether what follows a plus sign is a number of E.164: a country code, at most 15 digits."""
     text, start, end = match.string, match.start(), match.end()
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
-    # A parameter may be written so (`phone=+49…`), the end of base64 and sums as well.
-    parameter = before == "=" and text[max(0, start - 2) : start - 1] not in ("", "=", " ", "+")
-    if before and (before.isalnum() or before in "+/_=-") and not parameter and not _after_escape(text, start):
+    # A sum has a name or a number before the sign. In base64 nine digits in a row come once in 10 MB.
+    if before and (before.isalnum() or before == "+") and not _after_escape(text, start):
         return False
-    if after and (after.isalnum() or after in "+/_="):
+    if after and (after.isalnum() or after == "+"):
         return False
     digits = _digits_of(match[0])
     if digits[0] == "1":
@@ -70,17 +70,25 @@ def is_american(match: re.Match[str]) -> bool:
     """
     text, start, end = match.string, match.start(), match.end()
     before, after = text[max(0, start - 3) : start], text[end : end + 2]
-    if before and (before[-1].isalnum() or before[-1] in "_/.$€£#@%") and not _after_escape(text, start):
+    if before and (before[-1].isalnum() or before[-1] in "$€£#@%") and not _after_escape(text, start):
+        return False
+    if before[-1:] == "." and ((before[-2:-1].isdigit() and before[-2:] != "1.") or before[-3:-1].isdigit()):
         return False
     if before[-1:] == "-" and before[-2:-1].isalnum() and (before[-2] != "1" or before[-3:-2].isalnum()):
         return False
-    if after and (after[0].isalnum() or after[0] in "_/@"):
+    if after and (after[0].isalnum() or after[0] == "@"):
         return False
     if after[:1] in ("-", ".", ":", ",") and after[1:].isdigit():
         return False
     if match[0][3:8:4] == "  " and not _CALLED.search(text, max(0, start - 40), start):
         return False
     return _in_north_america(_digits_of(match[0]))
+
+
+def is_said_to_be_phone(match: re.Match[str]) -> bool:
+    """Whether digits behind a word for it (`Phone: 030 901820`) are as many as a number has, and no date."""
+    digits = _digits_of(match["value"])
+    return 7 <= len(digits) <= 15 and len(set(digits)) > 2 and _DATE.match(match["value"]) is None
 
 
 def _digits_of(text: str) -> str:
@@ -106,7 +114,7 @@ _HEX = re.compile(r"[0-9a-fA-F-]{16,}|\d+")
 _ROUTE = re.compile(r"(?:https?|wss?)(?::|%3A)(?:\\{0,4}/|%2F){2}[^\s\"'<>]*$", re.IGNORECASE)
 _ROOT = re.compile(
     r"(?:[A-Za-z](?::|%3A)|\\{2,8}[\w.-]+(?:\\{1,4}\w\$)?)(?:\\{1,4}/?|/)?$"
-    r"|(?:(?<![\w.)\]}~*/\\-])|(?<=//)|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+    r"|(?:(?<![\w.)\]}~*/\\-])|(?<=//)|(?<= -[ILCFB])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
     r"(?:/(?:mnt/|host_mnt/)?[a-z]|/(?:var|usr|export|mnt|data|nfs|private|System/Volumes/Data|Volumes/[\w ]{1,30}))?"
     r"(?:\\{1,4}/?|/)?$"
 )

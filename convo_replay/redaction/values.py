@@ -21,6 +21,8 @@ from convo_replay.redaction.streams import Span
 
 SHORT = 64
 """Characters of a text that is searched once and then remembered by itself."""
+LEAST_NUMBER = 9
+"""Characters of a phone number that are looked for without the word beside it."""
 _MOST_CLEAN = 50_000
 _LONGEST_KEY = 256
 _TOGETHER = 256
@@ -115,7 +117,8 @@ class Values:
 
     def _learn_distinctive(self, value: str, cls: str) -> None:
         """What stands beside a value told its class; elsewhere the value alone must tell it."""
-        if is_distinctive(value) or (BY_NAME[cls].severity == "error" and naming.is_secret_value(value)):
+        number = cls == "phone" and len(value) >= LEAST_NUMBER
+        if number or is_distinctive(value) or (BY_NAME[cls].severity == "error" and naming.is_secret_value(value)):
             self.learn(value, cls)
 
     def _in_document(self, text: str, cut: bool) -> list[Span] | None:

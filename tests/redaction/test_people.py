@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from convo_replay.exchange import Json, Request
 from convo_replay.redaction import Redactor
 
 EMAIL = "redacted-email-1@example.com"
@@ -54,6 +55,7 @@ HOMES = [
     (r"\/Users\/ada\/x", r"\/Users\/{}\/x"),
     (r'"a\n/home/ada\nb"', r'"a\n/home/{}\nb"'),
     ("/var/home/ada/x", "/var/home/{}/x"),
+    ("gcc -I/home/ada/include", "gcc -I/home/{}/include"),
     ("PATH=/home/ada/bin:/usr/bin", "PATH=/home/{}/bin:/usr/bin"),
     ("~/.claude/projects/-Users-ada-work/x", "~/.claude/projects/-Users-{}-work/x"),
     ("%2Fhome%2Fada%2Fx", "%2Fhome%2F{}%2Fx"),
@@ -88,11 +90,43 @@ def test_a_phone_number(number: str, around: str) -> None:
         ("ring (212) 555-0187 x12", "ring {} x12"),
         ("since 2024-01-01: +44 20 7946 0958 2024-01-01", "since 2024-01-01: {} 2024-01-01"),
         ("my number is 415 555 2671", "my number is {}"),
+        ("/calls/+14155552671/x", "/calls/{}/x"),
+        ("call_+14155552671_1.wav", "call_{}_1.wav"),
         ("+49 30 901820 or +49 30 901820", "{0} or {0}"),
     ],
 )
 def test_a_phone_number_among_others(text: str, becomes: str) -> None:
     _is(text, becomes.format(PHONE))
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        ("Phone: 030 901820", "Phone: {}"),
+        ("his phone number is 020 7946 0958.", "his phone number is {}."),
+        ("Tel.: (030) 901820", "Tel.: {}"),
+        ("Telefon: 030/901820", "Telefon: {}"),
+        ('{{"phone": "4155552671"}}', '{{"phone": "{}"}}'),
+        ('{{"phone_number":"0151 23456789", "n":1}}', '{{"phone_number":"{}", "n":1}}'),
+        ("phone=4155552671&n=1", "phone={}&n=1"),
+    ],
+)
+def test_a_number_that_a_word_says_is_one(text: str, becomes: str) -> None:
+    _is(text.format(), becomes.format(PHONE))
+
+
+def test_such_a_number_is_known_from_then_on() -> None:
+    redactor = Redactor()
+    redactor.text('{"phone": "4155552671"}')
+    made = redactor.request(Request("POST", "https://x.example.com/", (), Json({"phone": "4155552671"})))
+    assert made.json == {"phone": PHONE}
+
+
+@pytest.mark.parametrize(
+    "text", ["iPhone 14 128 256", "iPhone: 2024-01-01", "phone: 15", "telephone 4155552671 items", "Tel Aviv 1909 2024"]
+)
+def test_a_word_alone_makes_no_number(text: str) -> None:
+    assert Redactor().text(text) is text
 
 
 @pytest.mark.parametrize(("text", "becomes"), HOMES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convo_replay.redaction.classes.entry import LEFT, Class, by_pattern
-from convo_replay.redaction.people import is_american, is_email, is_home, is_international
+from convo_replay.redaction.people import is_american, is_email, is_home, is_international, is_said_to_be_phone
 from convo_replay.redaction.registries import TOP
 
 SOURCE = "protocol.md §5"
@@ -88,6 +88,13 @@ IDENTITIES: tuple[Class, ...] = (
         "phone", "", r"[2-9]\d\d[ .-][2-9]\d\d[ .-]\d{4}(?!\d)",
         "212-" + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
         check=is_american,
+    ),
+    by_pattern(
+        "phone", "hone Tel tel:",
+        r"(?:(?:hone|Tel(?:efon)?)(?:[ _-]?(?:[Nn]umber|[Nn]o|[Nn]r)\b)?[\"'\\]{0,4}\.?(?:\s{0,2}[:=]| is| at)|tel:)"
+        r"[\s\"'\\]{0,6}(?P<value>[(+]{0,2}\d(?:[ ()./-]{0,3}\d){6,14})(?![\w-])",
+        "Phone: 030 " + "901820", "a word for it before", severity="warn", shape="+00-555-{n:07d}",
+        check=is_said_to_be_phone, context=True,
     ),
     by_pattern(
         "user-name", "/home",

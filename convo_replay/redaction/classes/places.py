@@ -9,7 +9,7 @@ from convo_replay.redaction.locators import is_password, is_signature, is_token
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _USERINFO = _LETTERS + _LETTERS.upper() + "0123456789:/\\%._~!$&()*+,;=^|{}[]-"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?::|%3A)(?:\\{0,4}/|%2F){2}"
-_BEFORE = r"(?:[^@]{0,180}?[^A-Za-z0-9+.@-])?"
+_BEFORE = r"[^@]{0,200}?"
 _HOST = r"(?:@|%40)(?=[\w\[{$])"
 _PARAMETER = r"(?:=|%3D)"
 _VALUE = r"(?P<value>(?:[A-Za-z0-9+/_~.-]|%(?!2[0236]|3D|5C|7D|25(?:26|3D))[0-9A-Fa-f]{2})+(?:=|%(?:25)?3D){0,2})"
