@@ -46,7 +46,7 @@ def json_views(text: str) -> Iterator[View]:
 
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 # What an encoder escapes though JSON does not ask for it, in a string inside of strings too.
-_ESCAPES = re.compile(r"\\(?<!\\\\)\\{0,7}+(?:u00([2-7][0-9A-Fa-f])|(/))")
+_ESCAPES = re.compile(r"\\(?<!\\\\)\\{0,7}+(?:u00(0[9AaDd]|[2-7][0-9A-Fa-f])|(/))")
 _JSON_ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9A-Fa-f]{4}|\\.", re.DOTALL
 )
@@ -155,7 +155,7 @@ _MAGIC = (
     "GkXfo",  # WebM
 )  # fmt: skip
 _LEAST_MEDIUM = 64
-_LEAST_RUN = 24
+_LEAST_RUN = 16
 _MOST_KEPT = 16_384
 
 

@@ -83,7 +83,7 @@ _SAYS_SO = re.compile(
 )
 _PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]?[\d:.Z+-]*")
-_CASES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _VOWELS = frozenset("aeiouyAEIOUY")
 
 
@@ -98,9 +98,11 @@ def is_secret_value(value: str) -> bool:
         return False
     if any(char.isspace() for char in value) or not value.isascii() or len(set(value)) < 6:
         return False
+    if _SAYS_SO.search(value):  # documentation writes a word into what looks random: the rest counts
+        rest = _SAYS_SO.sub("", value)
+        return len(rest) >= 16 and is_secret_value(rest)
     if (
         _MASK.search(value)
-        or _SAYS_SO.search(value)
         or _PATH.match(value)
         or _DATE.fullmatch(value)
         or value == "AWS4-HMAC-SHA256"
@@ -124,10 +126,10 @@ def _kinds(value: str) -> set[str]:
 
 def _is_worded(value: str) -> bool:
     """Whether words and short numbers make up the most of a value: `my-service-key-2024`, `getToken2`."""
-    letters = 0
-    for piece in _CASES.findall(value):
-        if len(piece) >= 4 and _is_word(piece):
-            letters += len(piece)
+    pieces = _PIECES.findall(value)
+    if sum(map(len, pieces)) < 3 * len(pieces):
+        return False
+    letters = sum(len(piece) for piece in pieces if len(piece) >= 4 and piece.isalpha() and _is_word(piece))
     return letters * 2 > len(value)
 
 

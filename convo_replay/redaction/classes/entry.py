@@ -24,7 +24,7 @@ Check = Callable[[re.Match[str]], bool]
 LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2}))"
 """Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding."""
 A_DIGIT = r"(?=[\w-]{0,200}\d)"
-LEAST_RUN = 20
+LEAST_RUN = 16
 """Characters of a run that anchors of dense classes are looked for in."""
 
 
@@ -46,7 +46,7 @@ class Class:
         example: one that the pattern takes (made up).
         source: where the shape is documented.
         before: characters that may stand left of the anchor and belong to the match (at most 256 of them).
-        dense: whether a match lies in a run of at least 20 of `A-Za-z0-9+/_.-` that its anchor is part of.
+        dense: whether a match lies in a run of at least 16 of `A-Za-z0-9+/_.-` that its anchor is part of.
         context: whether it is known by what stands beside it, not by its own look: a distinctive one is looked for
             everywhere from then on.
     """
