@@ -183,9 +183,9 @@ def _edits(look: Look) -> list[Edit]:
         if not made:
             raise _Stuck(f"{_shown(at)} is a Python object that is not edited in place; convert the file")
         edits += made
-    gone = [(*at, key) for at, keys in dropped.items() for key in keys]
+    gone = {(*at, key) for at, keys in dropped.items() for key in keys}
     for change in look.changes:
-        if change.dropped is None and not any(change.at[: len(path)] == path for path in gone):
+        if change.dropped is None and not any(change.at[:length] in gone for length in range(len(change.at) + 1)):
             edits += _edit(look, change)
     return edits
 

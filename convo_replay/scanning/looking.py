@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as File
@@ -49,6 +50,10 @@ class Change:
     value: str | bytes = ""
     edits: Sequence[Edit] = field(default=(), repr=False)
     dropped: Any = None
+
+
+_BY_PLACE = frozenset({"api-key", "named-secret", "url-key", "url-password", "url-signature", "url-userinfo"})
+"""Classes of what is one for where it stands: a mask may stand there."""
 
 
 class Look:
@@ -141,6 +146,9 @@ class Look:
         for (start, end, text), where in zip(edits, named, strict=True):
             for cls in self._classes(old[start:end], text, where):
                 some = True
+                if cls in _BY_PLACE and headers.is_masked(old[start:end]):
+                    self.add(exchange, "masked", where, at, offset + start if in_clear or at is None else offset)
+                    continue
                 self.add(
                     exchange, cls, where, at, offset + start if in_clear or at is None else offset, fixable=fixable
                 )
@@ -235,6 +243,7 @@ class Look:
 
     def _body(self, index: int, message: Message, old: str, new: str, value: Any, made: Any) -> None:
         side = message.side
+        self.images(index, f"{side}.body", old, message.at, message.offset or 0)
         if old == new:
             return
         if message.form == "value" and message.at is not None:
@@ -269,6 +278,9 @@ class Look:
 
     def _bytes(self, index: int, message: Message, old: bytes, new: bytes) -> None:
         if old == new:
+            if old.startswith(_PICTURES) and opaque.identifies(old):
+                where = f"{message.side}.body"
+                self.add(index, "opaque", where, message.at, message.offset or 0, fixable=False, severity="info")
             return
         where = f"{message.side}.body"
         fixable = message.at is not None and message.form in ("binary", "base64")
@@ -277,6 +289,15 @@ class Look:
         if message.at is not None and fixable:
             self.changes.append(Change(message.at, _written(message.form, new)))
             self._sizes(message, len(new))
+
+    def images(self, exchange: int | None, path: str, text: str, at: Path | None, offset: int = 0) -> None:
+        """Notes pictures and documents in base64 whose metadata tell who made them. They are never changed."""
+        for match in _PICTURE.finditer(text):
+            if opaque.identifies(opaque.decoded(match[0])):
+                self.add(
+                    exchange, "opaque", path, at, offset + match.start() if at is None else 0, fixable=False,
+                    severity="info",
+                )  # fmt: skip
 
     def classes_in(self, body: bytes, content_type: str = "") -> list[str]:
         """The classes of what redaction finds in a body."""
@@ -349,7 +370,8 @@ class Look:
             return
         spans = sorted(self.tree.scalars())
         for offset, cls in hits:
-            if not any(start <= offset < end for start, end in spans):
+            before = bisect_right(spans, offset, key=lambda span: span[0]) - 1
+            if before < 0 or offset >= spans[before][1]:
                 self.add(None, cls, "", None, offset, fixable=False)
                 self.note("a comment")
 
@@ -385,6 +407,7 @@ def read(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnknownKeys)
             ours(look, data, file, blobs)
+        look.images(None, "", look.text, None)
         return look
     value = _parsed(data, file, look)
     if value is None:
@@ -434,6 +457,8 @@ def _parsed(data: bytes, file: File, look: Look) -> Any:
     return value
 
 
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"%PDF-")
+_PICTURE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR|JVBERi0)[A-Za-z0-9+/]{200,}={0,2}")
 _YAML = re.compile(rb"^(?:interactions|http_interactions|- request):", re.MULTILINE)
 _VCRPYS = re.compile(rb"^interactions:", re.MULTILINE)
 

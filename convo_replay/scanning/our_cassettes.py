@@ -89,11 +89,7 @@ class _Exchange:
                 before, after = (json_bytes(body.value, "compact+ascii").decode() for body in (old, new))
                 look.text_part(index, "request.json", before, after, (*at, "json_text"))
                 return
-            for below, was, becomes in text_edits.strings(old.value, new.value):
-                holder, place = self._written(below)
-                if holder == index:
-                    where = functools.reduce(text_edits.joined, below, "request.json")
-                    look.text_part(index, where, was, becomes, place)
+            self._written(old.value, new.value, (*at, "json"))
         elif isinstance(old, Text) and isinstance(new, Text):
             look.text_part(index, "request.text", old.text, new.text, (*at, "text"))
         elif isinstance(old, Binary) and isinstance(new, Binary):
@@ -160,22 +156,25 @@ class _Exchange:
         held = self._look.value["exchanges"][self._index][side]
         return held if isinstance(held, dict) else {}
 
-    def _written(self, below: Path) -> tuple[int, Path]:
-        """Where a value of the request's JSON body is written: (exchange, path in the file)."""
-        exchanges, index = self._look.value["exchanges"], self._index
-        key = below[0] if below else ""
-        is_message = len(below) > 1 and key == message_key(self._old.request.json)
-        while True:
-            held = exchanges[index]["request"]["json"]
-            at: Path = ("exchanges", index, "request", "json")
-            if not isinstance(held, dict) or "$base" not in held:
-                return index, (*at, *map(_escaped, below))
+    def _written(self, old: Any, new: Any, at: Path) -> None:
+        """Notes what changes in a request's JSON body, as far as it is written here and not in its `$base`."""
+        held = self._held("request")["json"]
+        key, kept = message_key(old), 0
+        if isinstance(held, dict) and "$base" in held:
             kept = held.get("$keep", 0)
-            if is_message and below[1] >= kept:
-                return index, (*at, key, below[1] - kept, *map(_escaped, below[2:]))
-            if not is_message and _escaped(key) in held:
-                return index, (*at, *map(_escaped, below))
-            index += held["$base"]
+            names = list(zip(old, new, strict=True))
+            old, new = (
+                {
+                    name: value[name][kept:] if name == key else value[name]
+                    for name, own in zip(value, (own for own, _ in names), strict=True)
+                    if own == key or _escaped(own) in held
+                }
+                for value in (old, new)
+            )
+        for below, was, becomes in text_edits.strings(old, new):
+            shown = (key, below[1] + kept, *below[2:]) if len(below) > 1 and below[0] == key else below
+            where = functools.reduce(text_edits.joined, shown, "request.json")
+            self._look.text_part(self._index, where, was, becomes, (*at, *map(_escaped, below)))
 
 
 def _escaped(step: Any) -> Any:

@@ -248,7 +248,9 @@ def test_the_page_of_many_cassettes_keeps_errors_apart(
     lines = out.splitlines()
     assert len(lines) < 30 * 5 + 20
     assert sum(line.startswith("  warn   cf-ray ×1, ") or "cf-ray ×1" in line for line in lines) == 30
-    assert "30 files, 30 exchanges, 0.1 MB: 330 findings, 0 files clean" in lines
+    assert any(
+        line.startswith("30 files, 30 exchanges, ") and ": 330 findings, 0 files clean" in line for line in lines
+    )
 
 
 def test_nothing_that_a_terminal_would_act_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
