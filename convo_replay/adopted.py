@@ -106,7 +106,7 @@ class AdoptedConversation(Conversation):
                 super().load()
             except FilterError as error:
                 assert self.cassette_path is not None
-                raise CassetteError(self.cassette_path, str(error)) from None
+                raise CassetteError(self.cassette_path, self._safe(str(error))) from None
 
     def claims(self, request: Request, *, named_only: bool = False) -> bool:
         # Transports that reach no network answer for themselves: a test client, a mock.
@@ -126,7 +126,7 @@ class AdoptedConversation(Conversation):
             try:
                 return super().decide(request if self.filters is not None else by_value(request))
             except FilterError as error:
-                raise self.fail(ConvoFailure, str(error), error) from error
+                raise self.fail(ConvoFailure, self._safe(str(error)), error) from error
             except CassetteMiss as miss:
                 if failed_before is not None:
                     raise

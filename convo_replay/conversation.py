@@ -33,6 +33,7 @@ from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
 from convo_replay.redaction import Redactor, environment
 from convo_replay.restoring import restored
+from convo_replay.shown import quoted
 from convo_replay.sources import Filters, Load, Sources
 from convo_replay.sse import split
 from convo_replay.telling import Scene
@@ -682,7 +683,9 @@ class Conversation(Breakable):
         return self._redactor.exchange(exchange)
 
     def _safe(self, text: str) -> str:
-        return text if self._redactor is None or self.config.sanitize == "off" else self._redactor.text(text)
+        if self.config.sanitize == "off":
+            return text
+        return quoted(text) if self._redactor is None else self._redactor.text(text)
 
     # --- playing it again --------------------------------------------------------------------------
 
@@ -720,6 +723,8 @@ class Conversation(Breakable):
 
     def fail(self, kind: type[ConvoFailure], text: str, cause: Exception | None = None) -> ConvoFailure:
         """A failure to be raised out of the application's call; the first one is remembered."""
+        # What it quotes was redacted; this is for what nobody has thought of.
+        text = text if self.config.sanitize == "off" else quoted(text)
         made = errors.failure(kind, text if errors.raised_as else text + errors.called_from())
         made.__cause__ = cause
         with self.lock:

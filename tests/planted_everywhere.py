@@ -15,6 +15,7 @@ PLANTED = {
     "query key": "uk5TgB8nHy2WsxRf4Vc",
     "organization": "3f6c1a52-9d0b-4c57-8f0e-5b1d2a7c9e10",
     "cookie": "cv3NmZk8QwErTy6UiOp1",
+    "e-mail": "ada.lovelace@mail.corp-example.io",
 }
 ELSEWHERE = {"another password": "qw4LkJ8hGf2DsaP0oIu", "another key": "mn6BvC3xZl1AsdF9gHj"}
 SECRETS = ["Projekt Nachtigall 7781"]

@@ -214,6 +214,27 @@ def a_leak(foreign: Path, _capsys: Any) -> Iterator[object]:
 
 
 @channel
+def a_leak_in_a_key(foreign: Path, _capsys: Any) -> Iterator[object]:
+    def careless(exchange: Exchange) -> Exchange:
+        body = Json({PLANTED["pattern"]: {EVERYTHING: [EVERYTHING]}})
+        return replace(exchange, request=replace(exchange.request, body=body))
+
+    yield from failing(record(foreign.with_name("new.yaml"), record="once", before_record=careless))
+
+
+def careless_matcher(_recorded: Request, _sent: Request) -> bool:
+    raise RuntimeError(EVERYTHING)
+
+
+@channel
+def a_matcher_that_fails(foreign: Path, _capsys: Any) -> Iterator[object]:
+    with pytest.raises(ConvoFailure) as caught, use_cassette(foreign, secrets=SECRETS, match_on=[careless_matcher]):
+        post(asked(stream=True))
+    assert "could not handle a request: RuntimeError" in str(caught.value)
+    yield str(caught.value)
+
+
+@channel
 def callables_that_fail(foreign: Path, _capsys: Any) -> Iterator[object]:
     def careless(_exchange: Exchange) -> Exchange:
         raise RuntimeError(EVERYTHING)
@@ -312,6 +333,18 @@ def show_and_check_of_ours(foreign: Path, capsys: Any) -> Iterator[object]:
     with pytest.raises(ConvoFailure) as caught, use_cassette(path, secrets=SECRETS):
         httpx.post(f"https://{HOST}/v1/messages", json=asked("?"))
     yield from failing(caught.value)
+
+
+@channel
+def scan(foreign: Path, capsys: Any) -> Iterator[object]:
+    key = PLANTED["pattern"]
+    plain = foreign.with_name("notes.txt")
+    plain.write_text(f"x-api-key: {key}\n{EVERYTHING}\n{json.dumps({key: {key: key}})}")
+    for arguments in ((), ("--json",), ("--sarif",), ("--fix",)):
+        assert main(["scan", *arguments, str(foreign), str(plain)]) == 1
+        captured = capsys.readouterr()
+        assert "notes.txt" in captured.out
+        yield captured.out + captured.err
 
 
 @channel

@@ -123,7 +123,8 @@ class _Outside:
         try:
             return self._provider.ends(event)
         except Exception as error:
-            warnings.warn(f"provider {self._said}: ends() raised {error!r}", RuntimeWarning, stacklevel=2)
+            said = f"provider {self._said}: ends() raised {_quoted(error)}"
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
             return False
 
     def reply(self, exchange: Exchange) -> Reply:
@@ -131,7 +132,7 @@ class _Outside:
             reply: Any = self._provider.reply(exchange)
             wrong = "" if isinstance(reply, Reply) else f"returned {type(reply).__name__}, expected Reply"
         except Exception as error:
-            wrong = f"raised {error!r}"
+            wrong = f"raised {_quoted(error)}"
         return Reply(error={"message": f"provider {self._said}: reply() {wrong}"}) if wrong else reply
 
     def _asked(self, method: Callable[[Request], bool], request: Request) -> bool:
@@ -145,6 +146,12 @@ class _Outside:
                 f"{frame.lineno} for {request.method} {wire.address(request)[1]}; it is asked about every request: "
                 "fix or uninstall it"
             ) from None
+
+
+def _quoted(error: Exception) -> str:
+    from convo_replay.shown import quoted
+
+    return quoted(repr(error))
 
 
 def _load(point: EntryPoint) -> Provider:

@@ -93,7 +93,7 @@ def _in_value(value: Any, where: str, redactor: Redactor) -> Iterator[Leak]:
         return
     children: list[tuple[str, Any]] = []
     if isinstance(value, dict):
-        children = [(f"{where}.{key}", held) for key, held in value.items()]
+        children = [(f"{where}.{redactor.text(key)}", held) for key, held in value.items()]
     elif isinstance(value, list):
         children = [(f"{where}[{at}]", held) for at, held in enumerate(value)]
     inner = [leak for place, held in children for leak in _in_value(held, place, redactor)]

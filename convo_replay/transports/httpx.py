@@ -29,6 +29,7 @@ from convo_replay.errors import ConvoFailure
 from convo_replay.exchange import Chunk, Exchange, Head, Request
 from convo_replay.nesting import current
 from convo_replay.player import Play
+from convo_replay.shown import quoted
 from convo_replay.transports import guard, tokens
 from convo_replay.transports.patching import Patches
 from convo_replay.transports.playing import AsyncPlayedStream, Delivery, Played, PlayedStream, async_sleep, sleep
@@ -283,10 +284,17 @@ def ours_to_explain() -> Iterator[None]:
     except ConvoFailure:  # one that vcrpy's users know is an `Exception`, too
         raise
     except Exception as error:
-        text = f"convo_replay could not handle a request: {error!r}"
         conversation = current()
+        text = f"convo_replay could not handle a request: {_quoted(error, conversation)}"
         made = conversation.fail(ConvoFailure, text) if conversation else errors.failure(ConvoFailure, text)
         raise made from error
+
+
+def _quoted(error: Exception, conversation: Conversation | None) -> str:
+    try:
+        return quoted(repr(error)) if conversation is None else conversation._safe(repr(error))
+    except Exception:  # it comes from what says what is secret
+        return type(error).__name__
 
 
 class Transport(_Wrapped):
