@@ -2,7 +2,7 @@
 
 Each gives *views*: a decoded text with a way back from its offsets to those of the original, so that what is
 found in it is a stretch of the original. Nothing is decoded for its looks: a run of base64 or hex is, where
-its characters are those of printable text (of random bytes one place in 3,000 looks so), and a run that
+its characters are those of printable text (of random bytes one place in 40,000 looks so), and a run that
 begins like an image, a PDF or an archive never is.
 """
 
@@ -65,7 +65,7 @@ def _escape(match: re.Match[str]) -> str:
 
 def _json_escape(match: re.Match[str]) -> str:
     sequence = match[0]
-    if sequence[1] == "u":
+    if sequence[1] == "u" and len(sequence) > 2:
         high = int(sequence[2:6], 16)
         return (
             chr(high) if len(sequence) == 6 else chr(0x10000 + ((high & 0x3FF) << 10) + (int(sequence[8:], 16) & 0x3FF))
@@ -133,14 +133,14 @@ def _original(steps: tuple[list[int], list[int]], at: int) -> int:
     return there[step] + at - here[step]
 
 
-# Base64 of nine printable characters or more, wherever in a run it begins: of three characters each.
+# Base64 of twelve printable characters or more, wherever in a run it begins: of three characters each.
 _TEXT64 = re.compile(
-    r"(?:[I-Za-f][C-HS-Xi-n0-3yz][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){3,}"
+    r"(?:[I-Za-f][C-HS-Xi-n0-3yz][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){4,}"
 )  # fmt: skip
 _TEXT16 = re.compile(r"(?:[2-7][0-9A-Fa-f]|0[9AaDd]){10,}")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_-]")
 _STANDARD = str.maketrans("-_", "+/")
-_PRINTABLE = re.compile(r"[\t\n\r -~]{9,}")
+_PRINTABLE = re.compile(r"[\t\n\r -~]{11,}")
 _MAGIC = (
     "iVBORw0KGgo",  # PNG
     "/9j/", "_9j_",  # JPEG
@@ -183,9 +183,17 @@ def hidden(text: str, start: int, end: int) -> Iterator[View]:
 
 def may_hide(text: str, start: int, end: int) -> bool:
     """Whether text may stand in base64 or hex in the run `text[start:end]`; cheap."""
-    return end - start >= _LEAST_RUN and (
-        _TEXT64.search(text, start, end) is not None or _TEXT16.search(text, start, end) is not None
-    )
+    if end - start < _LEAST_RUN:
+        return False
+    return _TEXT64.search(text, start, end) is not None or _may_be_hex(text, start, end)
+
+
+def _may_be_hex(text: str, start: int, end: int) -> bool:
+    # Letters of hex are all small or all large, at one end of a run or the other.
+    for part in (text[start : start + 20], text[max(start, end - 20) : end]):
+        if part.islower() or part.isupper() or part.isdigit():
+            return _TEXT16.search(text, start, end) is not None
+    return False
 
 
 def is_escaped(text: str) -> bool:
