@@ -123,7 +123,7 @@ PLACES: dict[str, Callable[[str], Exchange]] = {
     "response header": lambda s: _got(Head(302, (("location", f"https://y/{_quoted(s)}"),)), End()),
     "exception text": lambda s: _got(End("refused", 0.1, detail=f"cannot reach {s}")),
     "event": lambda s: _stream({"type": "message_start", "message": {"id": "msg_1", "model": f"a {s}"}}, "[DONE]"),
-    "text event": lambda s: _stream("not json: " + s.replace("\t", " "), "[DONE]"),
+    "text event": lambda s: _stream("not json: " + s.replace("\t", " ").replace("\n", "\ndata: "), "[DONE]"),
     "comment": lambda s: _stream("x", fields=f": {s}\ndata: "),
     "cut event": lambda s: _cut(s),
     "lines of json": lambda s: _lines(s),
@@ -160,6 +160,8 @@ def test_no_secret_survives_in_any_place(kind: str, place: str) -> None:
         secret = secret.replace("\t", " ")
         if secret != KINDS[kind]:
             pytest.skip("a field of an event holds no tab")
+    if place == "comment" and "\n" in secret:
+        pytest.skip("a comment holds no line break")
     redactor = _redactor()
     exchange = PLACES[place](secret)
     redacted = redactor.exchange(exchange)
