@@ -154,7 +154,7 @@ class Detector:
             patterned += _adjoining(text, [one.end for one in (*known, *patterned)] + [one.end for one in fixed])
             found += [one for one in patterned if one.cls not in self._keep and (context or not one.context)]
         named = list(naming.in_text(text))
-        if not (spots or searched or views or named or known) and depth == _DEPTH and len(text) <= _SHORT:
+        if not (spots or searched or views or named or known) and depth and len(text) <= _SHORT:
             if len(_clean) >= _MOST_CLEAN:
                 _clean.clear()
             _clean.add(text)

@@ -87,6 +87,9 @@ CREDENTIALS: tuple[Class, ...] = (
         "jwt", "eyJ", r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*(?:\.[\w-]+){0,2}",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJlLWV4YW1wbGU", SOURCE,
     ),
+    by_prefix(
+        "jwt", "eyJ", r"eyJ[\w-]{2,40}?X{24,}+[\w.-]*", "eyJhbGci" + "X" * 40 + "c2ln", "a token masked in its middle",
+    ),
     by_pattern(
         "private-key", "-----BEGIN", _PRIVATE_KEY,
         "-----BEGIN " + "PRIVATE KEY-----\n" + "Ex4mple+/=" * 6 + "\n-----END " + "PRIVATE KEY-----", "RFC 7468",
