@@ -342,9 +342,11 @@ def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> li
 def _adjoining(text: str, ends: list[int]) -> list[Finding]:
     """Keys that begin where something ends that is replaced: nothing else stands to their left."""
     found: list[Finding] = []
+    tried: set[int] = set()
     while ends:
         at = ends.pop()
-        anchor = _ANY_START.match(text, at)
+        anchor = None if at in tried else _ANY_START.match(text, at)
+        tried.add(at)
         if anchor is None or not text[at - 1 : at].isalnum():
             continue
         rest = text[at : at + _MOST_ADJOINING]
