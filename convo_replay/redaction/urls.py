@@ -19,6 +19,11 @@ _CREDENTIAL = re.compile(
     r"|code_verifier|client_secret|assertion)\]?$|token$|apikey$|secret$",
     re.IGNORECASE,
 )
+# A place in a list: pages of it are different requests.
+_CURSOR = re.compile(
+    r"(?:page|next|continuation|sync|cursor|prev(?:ious)?|scroll|pagination|resume|start|delta|skip)[-_]?token$",
+    re.IGNORECASE,
+)
 _SIGNATURE = re.compile(r"(?:^|-)(?:sig|signature)$|^x-(?:amz|goog|oss|cos)-security-token$", re.IGNORECASE)
 _KEY = re.compile(r"(?:x[-_])?(?:api[-_]?)?key|access_token", re.IGNORECASE)
 
@@ -36,15 +41,16 @@ def credentials(url: str) -> Iterator[tuple[str, str]]:
         if is_secret(password):
             yield password, "url-password"
     for name, value in _parameters(url):
-        if is_secret(value) and _class_of(name, value) is not None:
+        if is_secret(value) and _class_of(name) is not None:
             yield value, "url-signature" if _SIGNATURE.search(name) else "api-key"
 
 
-def _class_of(name: str, value: str) -> str | None:
+def _class_of(name: str) -> str | None:
     """The class of a parameter that is a credential by its name."""
     if _SIGNATURE.search(name):
         return "url-signature"
-    return "url-key" if _CREDENTIAL.search(name) or naming.named(name, value) is not None else None
+    credential = _CREDENTIAL.search(name) is not None and _CURSOR.search(name) is None
+    return "url-key" if credential or naming.telling(name) else None
 
 
 def redact(url: str, text: Callable[[str], str], place: Callable[[str, str], str]) -> str:
@@ -77,7 +83,7 @@ def _fields(query: str, text: Callable[[str], str], place: Callable[[str, str], 
     for part in query.split("&"):
         name, equals, value = part.partition("=")
         plain = unquote_plus(value)
-        cls = _class_of(unquote_plus(name), plain) if value else None
+        cls = _class_of(unquote_plus(name)) if value else None
         if cls is None:
             parts.append(text(part) if part else "")
         else:

@@ -187,6 +187,8 @@ NOBODY = [
     "192.168.100.2000 250.300.4000.1 10.500.3000 1.2.3.4", "5ec2e7ed-0000-4001-8000-000000000001",
     "ISBN 978-3-16-148410-0",
     "u9xD8dt99oAd06CuTccC+2262281+ve8czjlwwh7n", "a = +1234567 + 7654321", "+00-555-0000001",
+    "+4915123456789n +14155552671abc", "+999 123 456 789 +210 555 123 456", "+49123456", "911-555-1234 (411) 555-2671",
+    "https://x.com/login?next=/home/overview",
     "https://x.com/home/products /home/index.html GET /home/ /home", "/home/runner/work /home/user/x /Users/Shared/x",
     "src/home/page.tsx app/Users/Services/x.php ~/home/foo ./home/foo", r"App\Users\Models\User",
     "/Users/{id} /Users/2819c223-7f76-453a-919d-413861904646 /Users/42 https://api.x.com/scim/Users/abc",

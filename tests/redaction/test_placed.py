@@ -125,8 +125,9 @@ def test_what_can_be_told_from_words_is_known_everywhere() -> None:
     text = _request(MESSAGES, body, redactor)["messages"][0]["content"]
     assert text == "redacted-user-id-1 redacted-api-key-1 redacted-api-key-2 ada"
     assert redactor.text(f"<{UUID}>") == "<redacted-user-id-1>"
-    short = {"metadata": {"user_id": "ada"}, "messages": [{"role": "user", "content": "ada"}]}
-    assert _request(MESSAGES, short)["messages"] == short["messages"]
+    for name in ("ada", "ada-lovelace"):
+        word = {"metadata": {"user_id": name}, "messages": [{"role": "user", "content": name}]}
+        assert _request(MESSAGES, word)["messages"] == word["messages"]
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,11 @@ def _url(url: str, redactor: Redactor | None = None) -> str:
         ("https://ada:pw@g.example.com/", "https://redacted-url-userinfo-1@g.example.com/"),
         ("https://g.example.com/?access_token=a%2Fb#top", "https://g.example.com/?access_token=redacted-url-key-1#top"),
         ("https://s3.example.com/o?X-Amz-Signature=ab&X-Amz-Date=1", "https://s3.example.com/o?X-Amz-Signature=redacted-url-signature-1&X-Amz-Date=1"),
+        ("https://g.example.com/?accessKey=abc", "https://g.example.com/?accessKey=redacted-url-key-1"),
         ("https://b.example.com/o?sv=2024&sig=a%2Bb%3D", "https://b.example.com/o?sv=2024&sig=redacted-url-signature-1"),
         ("https://c.example.com/o?Signature=a~b&Key-Pair-Id=K1", "https://c.example.com/o?Signature=redacted-url-signature-1&Key-Pair-Id=K1"),
         ("https://g.example.com/cb#access_token=abc&x=1", "https://g.example.com/cb#access_token=redacted-url-key-1&x=1"),
+        ("https://g.example.com/?pageToken=CAoQAA&next_token=b", "https://g.example.com/?pageToken=CAoQAA&next_token=b"),
         ("https://g.example.com/?max_tokens=12&monkey=1&q", "https://g.example.com/?max_tokens=12&monkey=1&q"),
         ("https://g.example.com/?to=ada%40corp.com", "https://g.example.com/?to=redacted-email-1@example.com"),
         (
@@ -102,7 +104,8 @@ def test_in_a_text(text: str, redacted: str | None, around: str) -> None:
         "https://x.com/a:b@2x.png", "git" + AT + "github.com:a/b.git", "ssh://git" + AT + "github.com/a", "//x@y",
         "http://localhost:8000/@me", "signature=base64.b64encode(digest)", "sig=12 max_sig=0123456789abcdef0123456789",
         "def f(signature=inspect.signature(function_name_2)):", "https://x.com/?signature=none&sig=short1",
-        f"https://ada:{PASSWORD}@x.com/", f"https://x.com/?sig={SIGNATURE}", "https://token@x.com/", "npm:@scope/pkg@1",
+        f"https://ada:{PASSWORD}@x.com/", f"https://x.com/?sig={SIGNATURE}", "https://token@x.com/",
+        "https://organization-of-mine@dev.azure.com/x", "npm:@scope/pkg@1",
     ],
 )  # fmt: skip
 def test_what_is_none_stays(text: str) -> None:
