@@ -259,7 +259,7 @@ def run_client(then: str) -> None:
     except httpx.HTTPError as error:
         text = str(error)
     if then == "raise":
-        raise RuntimeError(f"{'x' * 130} {EVERYTHING} {text}")
+        raise RuntimeError(f"{'x' * 141} {EVERYTHING} {text}")
     if then == "ask":
         post(asked(f"another {EVERYTHING}"))
 
@@ -312,6 +312,13 @@ def show_and_check(foreign: Path, capsys: Any) -> Iterator[object]:
         main([*arguments[:1], str(foreign), *arguments[1:]])
         captured = capsys.readouterr()
         yield (captured.out + captured.err).replace(SECRETS[0], "")  # of which the command line knows nothing
+    # What the first exchange repeats is known by a header of the second alone.
+    first = interaction(asked(PLANTED["header"]), json.dumps(message(PLANTED["header"])))
+    first["request"]["headers"] = {}
+    recorded = json.loads(foreign.read_text())
+    foreign.write_text(json.dumps({**recorded, "interactions": [first, *recorded["interactions"]]}))
+    main(["show", str(foreign), "--turn", "0"])
+    yield capsys.readouterr().out
 
 
 @channel
@@ -358,8 +365,9 @@ def convert(foreign: Path, capsys: Any) -> Iterator[object]:
 
 @channel
 def files_that_cannot_be_read(foreign: Path, capsys: Any) -> Iterator[object]:
-    key = PLANTED["pattern"]
+    key, long = PLANTED["pattern"], f"{'x' * 62} {PLANTED['environment']}"
     texts = [
+        f"convo_replay: 1\nexchanges:\n  - {long}: 1\n    {long}: 2\n",
         f"convo_replay: 1\nexchanges:\n  - {key}: {key}\n    {key}: [",
         f"convo_replay: 1\nexchanges:\n  - {key}: 1\n    {key}: 2\n",
         f"convo_replay: 1\n{key}: {key}\nexchanges: []\n",
