@@ -129,7 +129,7 @@ def _is_worded(value: str) -> bool:
     pieces = _PIECES.findall(value)
     if sum(map(len, pieces)) < 3 * len(pieces):
         return False
-    letters = sum(len(piece) for piece in pieces if len(piece) >= 4 and piece.isalpha() and _is_word(piece))
+    letters = sum(len(piece) for piece in pieces if len(piece) >= 3 and piece.isalpha() and _is_word(piece))
     return letters * 2 > len(value)
 
 
