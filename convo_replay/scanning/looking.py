@@ -113,8 +113,8 @@ class Look:
         """Notes a finding, as severe as its class."""
         severity = severity or BY_NAME[cls].severity
         fixable = self.can_fix if fixable is None else fixable and self.can_fix
-        path = self.redactor.text(path) if placeholders.MARK not in path else path
-        self.findings.append(Found(exchange, cls, path, severity, fixable and severity != "info", at, offset))
+        shown = self.redactor.text(path)  # a key of an object is a text of the file, too
+        self.findings.append(Found(exchange, cls, shown, severity, fixable and severity != "info", at, offset))
 
     def text_part(
         self,
@@ -175,7 +175,7 @@ class Look:
         at = header.at if self.tree is not None else None
         offset = header.offset or 0
         made = self.redactor.text(value)
-        cls = headers.class_of(header.name, response=side == "response")
+        cls = recordings.class_of(header.name, response=side == "response")
         if not value.strip() or (cls is not None and _is_redacted(value)):
             return
         policy = self.redactor.policy(cls) if cls is not None else "keep"

@@ -6,6 +6,7 @@ most fixtures agree on that, and on `headers`. What is no exchange is looked at 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 from convo_replay.bodies import parse_json
 from convo_replay.cassette import content_encoding, vcrpy
 from convo_replay.exchange import Binary, Body, Chunk, End, Exchange, Head, Json, Request, Text
-from convo_replay.redaction import headers as redaction_headers
+from convo_replay.redaction import headers as headers_table
 from convo_replay.redaction.classes import BY_NAME, classify
 
 Path = tuple[Any, ...]
@@ -104,15 +105,19 @@ class Pair:
         return Exchange(Request("POST", asked.url, sent, body), steps)
 
 
+class_of = functools.lru_cache(4096)(headers_table.class_of)
+"""The class of a header by its name; recordings repeat the same few."""
+
+
 def is_masked(header: Header, side: str) -> bool:
     """Whether somebody put something else in place of a header's value already."""
-    cls = redaction_headers.class_of(header.name, response=side == "response")
-    if cls is None or classify(header.value.rpartition(" ")[2]) is not None:
+    cls = class_of(header.name, response=side == "response")
+    if cls is None:
         return False
     if BY_NAME[cls].severity != "error":
         return _MASK.search(header.value) is not None
     value = header.value.partition(";")[0] if header.name == "set-cookie" else header.value
-    return redaction_headers.is_masked(value)
+    return headers_table.is_masked(value) and classify(header.value.rpartition(" ")[2]) is None
 
 
 _MASK = re.compile(r"\*{3}|X{3}|redacted|filtered|scrubbed|masked|^[<\[{].*[>\]}]$", re.IGNORECASE)

@@ -33,6 +33,7 @@ class Tree:
         self.text = text
         self.is_json = is_json
         self._contents: dict[int, list[int] | None] = {}
+        self._entries: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}
 
     @cached_property
     def root(self) -> yaml.Node | None:
@@ -62,19 +63,40 @@ class Tree:
         for step in path:
             if node is None:
                 return None
-            node = _below(node, step)
+            node = self._below(node, step)
         return node
 
     def nearest(self, path: Path) -> int:
         """The offset of the value at a path, or of what is nearest above it."""
         node = at = self.root
         for step in path:
-            entry = _entry(node, step) if node is not None else None
-            node = entry[1] if entry else None if node is None else _below(node, step)
+            entry = self._entry(node, step) if node is not None else None
+            node = entry[1] if entry else None if node is None else self._below(node, step)
             if node is None:
                 break
             at = entry[0] if entry else node
         return int(at.start_mark.index) if at is not None else 0
+
+    def _entry(self, node: yaml.Node, step: Any) -> tuple[yaml.Node, yaml.Node] | None:
+        if not _is_mapping(node):
+            return None
+        known = self._entries.get(id(node))
+        if known is None:
+            known = self._entries[id(node)] = {}
+            for key, value in node.value:
+                name = _name(key)
+                if name is not None:
+                    known.setdefault(name, (key, value))
+        return known.get(str(step))
+
+    def _below(self, node: yaml.Node, step: Any) -> yaml.Node | None:
+        entry = self._entry(node, step)
+        if entry is not None:
+            return entry[1]
+        if kind(node) == "sequence" and isinstance(step, int) and 0 <= step < len(node.value):
+            below: yaml.Node = node.value[step]
+            return below
+        return None
 
     def content(self, node: yaml.Node) -> list[int] | None:
         """For each character of a scalar's value, and for its end, the offset in the text; `None` if unknown.
@@ -152,10 +174,10 @@ class Tree:
         import yaml
 
         node = self.node(path)
-        names = list(gone)
+        names = set(map(str, gone))
         if not isinstance(node, yaml.MappingNode):
             return []
-        flags = [any(_names(key, name) for name in names) for key, _ in node.value]
+        flags = [_name(key) in names for key, _ in node.value]
         if all(flags):
             end = _end(node)
             # A block mapping begins on a line of its own; `{}` may stand there just as well.
@@ -228,27 +250,11 @@ def kind(node: yaml.Node) -> str:
     return str(node.id)  # type: ignore[attr-defined]
 
 
-def _entry(node: yaml.Node, step: Any) -> tuple[yaml.Node, yaml.Node] | None:
-    if not _is_mapping(node):
-        return None
-    return next(((key, value) for key, value in node.value if _names(key, step)), None)
-
-
-def _below(node: yaml.Node, step: Any) -> yaml.Node | None:
-    entry = _entry(node, step)
-    if entry is not None:
-        return entry[1]
-    if kind(node) == "sequence" and isinstance(step, int) and 0 <= step < len(node.value):
-        below: yaml.Node = node.value[step]
-        return below
-    return None
-
-
-def _names(key: yaml.Node, name: Any) -> bool:
-    """Whether a key is `name`: a scalar, or one in a Python object (a subclass of `str` as vcrpy writes it)."""
+def _name(key: yaml.Node) -> str | None:
+    """What a key says: a scalar, or one in a Python object (a subclass of `str` as vcrpy writes it)."""
     if kind(key) == "sequence" and len(key.value) == 1:
         key = key.value[0]
-    return kind(key) == "scalar" and bool(key.value == (name if isinstance(name, str) else str(name)))
+    return str(key.value) if kind(key) == "scalar" else None
 
 
 def _end(node: yaml.Node) -> int:

@@ -64,21 +64,21 @@ def _trimmed(old: str, new: str) -> Edit:
 
 
 _NAME = re.compile(r"[A-Za-z_$][\w$-]*")
+_LONG = 60
 
 
 def joined(path: str, step: Any) -> str:
     """`path` with one more step: `.key`, `["odd key"]`, `[3]`."""
     if isinstance(step, int):
         return f"{path}[{step}]"
-    name = step if _NAME.fullmatch(step) else None
-    if name is None:
+    if len(step) > _LONG or _NAME.fullmatch(step) is None:
         return f"{path}[{_shown(step)}]"
-    return f"{path}.{name}" if path else name
+    return f"{path}.{step}" if path else step
 
 
 def _shown(key: str) -> str:
     # A key is text of the file: what looks like a secret, or is long, is not repeated.
-    return '"…"' if len(key) > 60 or not key.isprintable() else f'"{key}"'
+    return '"…"' if len(key) > _LONG or not key.isprintable() else f'"{key}"'
 
 
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]', re.DOTALL)

@@ -22,7 +22,6 @@ from convo_replay.cli import main
 from convo_replay.redaction.opaque import decoded
 from scan_cases import (
     ANSWER,
-    ASKED,
     COOKIE,
     KEY,
     MAIL,
@@ -331,6 +330,19 @@ def test_nothing_is_written_where_the_result_would_still_hold_something(
     assert file.read_bytes() == before
 
 
+def test_nothing_is_written_where_something_else_would_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convo_replay.scanning import fixing
+
+    file = write(tmp_path / "a.yaml", vcrpy_yaml())
+    before = file.read_bytes()
+    made = fixing.applied
+    monkeypatch.setattr(fixing, "applied", lambda text, edits: made(text, edits).replace("version: 1", "version: 2"))
+    fixed = fix(file)
+    assert fixed.after is fixed.before
+    assert "cannot be edited in place without changing something else" in fixed.reasons[0]
+    assert file.read_bytes() == before
+
+
 def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from convo_replay.scanning import fixing
 
@@ -384,7 +396,3 @@ def test_published_cassettes_are_fixed_whole(tmp_path: Path) -> None:
 
 def scanning_load(data: bytes, folder: Path) -> list[Any]:
     return load(write(folder / "before.yaml", data)).exchanges
-
-
-def test_asked_is_not_changed_by_the_tests_themselves() -> None:
-    assert MAIL in json.dumps(ASKED)
