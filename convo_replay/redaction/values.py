@@ -233,29 +233,25 @@ class Values:
         for at, survey in enumerate(surveys):
             for piece in survey.pieces:
                 groups.setdefault(piece.address, []).append((at, piece))
-        for _ in range(_ROUNDS):
-            generation = self.detector.generation
-            made: dict[tuple[int, str], Any] = {}
-            touched: set[int] = set()
-            for group in groups.values():
-                becomes = self._group([piece for _, piece in group])
-                for (at, piece), text in zip(group, becomes, strict=True):
-                    made[id(piece.owner), piece.field] = text
-                    if text is not piece.text:
-                        touched.add(at)
-            if tokens:
-                changes = logprobs.changes(values, self.spans)
-                made.update(changes)
-                touched.update(range(len(values)) if changes else ())
-            found = self._found({text for survey in surveys for text in (*survey.texts, *survey.fields)})
-            for at, survey in enumerate(surveys):
-                named = [(text, cls) for key, text in survey.named if (cls := naming.named(key, text))]
-                for text, cls in named:
-                    self._learn_distinctive(text, cls)
-                if named or not found.isdisjoint(survey.texts) or not found.isdisjoint(survey.fields):
+        made: dict[tuple[int, str], Any] = {}
+        touched: set[int] = set()
+        for group in groups.values():
+            becomes = self._group([piece for _, piece in group])
+            for (at, piece), text in zip(group, becomes, strict=True):
+                made[id(piece.owner), piece.field] = text
+                if text is not piece.text:
                     touched.add(at)
-            if generation == self.detector.generation:  # else what was learned may stand in an earlier one
-                break
+        if tokens:
+            changes = logprobs.changes(values, self.spans)
+            made.update(changes)
+            touched.update(range(len(values)) if changes else ())
+        found = self._found({text for survey in surveys for text in (*survey.texts, *survey.fields)})
+        for at, survey in enumerate(surveys):
+            named = [(text, cls) for key, text in survey.named if (cls := naming.named(key, text))]
+            for text, cls in named:
+                self._learn_distinctive(text, cls)
+            if named or not found.isdisjoint(survey.texts) or not found.isdisjoint(survey.fields):
+                touched.add(at)
         return Joined(made, touched)
 
     def _found(self, texts: set[str]) -> set[str]:

@@ -132,6 +132,12 @@ def test_what_was_cut_is_searched_as_bytes() -> None:
     assert frames.parse(whole + cut) == (frames.parse(whole)[0], cut)  # type: ignore[index]
 
 
+def test_what_was_cut_begins_like_a_frame() -> None:
+    whole, cut = _converse("a"), bytearray(_converse("b")[:-9])
+    cut[5] ^= 1
+    assert frames.parse(whole + bytes(cut)) is None
+
+
 @pytest.mark.parametrize("at", [0, 5, 9, 13, 60, -1])
 def test_a_wrong_checksum_is_no_frame(at: int) -> None:
     raw = bytearray(_converse(KEY) + _converse("b"))

@@ -134,9 +134,7 @@ def test_one_of_several_runs_is_replaced_whole() -> None:
     value = f"{_opaque(size=61)}.{_opaque(UUID, padded=False)}"
     (made,) = _redacted(Redactor(), _block("encrypted_content", value))
     assert len(made["encrypted_content"]) == len(value)
-    assert found(made["encrypted_content"]) == [
-        made["encrypted_content"]
-    ]
+    assert found(made["encrypted_content"]) == [made["encrypted_content"]]
     clean = _block("encrypted_content", f"{_opaque(size=61)}.{_opaque(padded=False)}")
     assert _redacted(Redactor(), clean)[0] is clean
 
@@ -144,6 +142,11 @@ def test_one_of_several_runs_is_replaced_whole() -> None:
 def test_a_key_in_the_place_of_a_signature_is_a_key() -> None:
     key = "sk-ant-api03-" + "Ex4mple" * 5
     assert _redacted(Redactor(), _block("signature", key))[0]["signature"] == "redacted-anthropic-key-1"
+    deltas = [{"type": "signature_delta", "signature": part} for part in (key[:20], key[20:])]
+    raws = [b"data: " + json.dumps({"delta": delta}).encode() + b"\n\n" for delta in deltas]
+    steps = Redactor().steps((Head(200), *[Chunk(0, raw) for raw in raws], End()))
+    made = [json.loads(step.data[6:])["delta"]["signature"] for step in steps if isinstance(step, Chunk)]
+    assert made == ["redacted-anthropic-key-1", ""]
 
 
 def test_the_organization_is_found_with_its_header_and_without() -> None:

@@ -186,7 +186,9 @@ def test_arguments_that_were_cut_are_searched_as_far_as_they_came(size: int) -> 
     text = json.dumps({"a": "x", "note": f"{KNOWN} and {KEY} and more"})[:-11]
     event, path = ARGUMENTS["partial_json"]
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
-    joined = _played(_redactor(), _streamed(event, pieces), path)
+    redactor = _redactor()
+    assert redactor.text(KNOWN) == "redacted-secret-1"
+    joined = _played(redactor, _streamed(event, pieces), path)
     assert joined == '{"a": "x", "note": "redacted-secret-1 and redacted-anthropic-key-1'
 
 
@@ -254,12 +256,13 @@ def test_what_a_stream_tells_at_its_end_is_found_at_its_beginning() -> None:
 
 def test_a_value_known_by_its_place_beside_one_that_is_split() -> None:
     text, _ = TEXTS["text"]
-    pieces = [{**text(KEY[:20]), "request_id": "ada"}, {**text(KEY[20:]), "request_id": "ada"}, text(" x")]
+    pieces = [{**text(KEY[:20]), "request_id": "ada"}, {**text(KEY[20:]), "request_id": "ada"}]
+    pieces += [text(" x"), {**text(" y"), "request_id": "ada"}]
     raws = [b"data: " + json.dumps(piece).encode() + b"\n\n" for piece in pieces]
     steps = _redactor().steps((Head(200), *[Chunk(0, raw) for raw in raws], End()))
     made = [json.loads(step.data[6:]) for step in steps if isinstance(step, Chunk)]
-    assert [event["delta"]["text"] for event in made] == ["redacted-anthropic-key-1", "", " x"]
-    assert [event.get("request_id") for event in made] == ["req_REDACTED1", "req_REDACTED1", None]
+    assert [event["delta"]["text"] for event in made] == ["redacted-anthropic-key-1", "", " x", " y"]
+    assert [event.get("request_id") for event in made] == ["req_REDACTED1"] * 2 + [None, "req_REDACTED1"]
 
 
 @pytest.mark.parametrize("where", ["model", "own", "list", "key", "comment", "event", "token"])
