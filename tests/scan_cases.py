@@ -147,9 +147,11 @@ def har() -> bytes:
     def pairs(headers: dict[str, str]) -> list[dict[str, str]]:
         return [{"name": name, "value": value} for name, value in headers.items()]
 
+    text = base64.b64encode(json.dumps(ANSWER).encode()).decode()
+    sent = {"mimeType": "application/json", "text": json.dumps(ASKED)}
     entry = {
-        "request": {"method": "POST", "url": URL, "headers": pairs(SENT), "body": json.dumps(ASKED)},
-        "response": {"status": 200, "headers": pairs(GOT), "body": json.dumps(ANSWER)},
+        "request": {"method": "POST", "url": URL, "headers": pairs(SENT), "postData": sent},
+        "response": {"status": 200, "headers": pairs(GOT), "content": {"text": text, "encoding": "base64"}},
     }
     return json.dumps({"log": {"version": "1.2", "entries": [entry]}}).encode()
 

@@ -6,6 +6,7 @@ most fixtures agree on that, and on `headers`. What is no exchange is looked at 
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 from collections.abc import Iterator
@@ -70,7 +71,6 @@ class Message:
     at: Path | None = None
     form: str = "text"
     offset: int | None = None
-    raw_size: int = 0
     unread: str = ""
     consumed: set[Any] = field(default_factory=set)
 
@@ -187,6 +187,8 @@ def _header(name: str, value: Any, at: Path, owner: Path | None = None, key: Any
 
 
 def _read_body(made: Message, value: dict[Any, Any]) -> None:
+    if _read_archived(made, value):
+        return
     keys = ("string", "encoding") if made.side == "request" else ()
     place, form = _body_place(value, made.where, keys)
     if place is None:
@@ -196,7 +198,7 @@ def _read_body(made: Message, value: dict[Any, Any]) -> None:
     except ValueError:
         return
     made.consumed.add(place[len(made.where)])
-    made.at, made.form, made.raw_size = place, form, len(raw)
+    made.at, made.form = place, form
     encodings = [header.value for header in made.headers if header.name == "content-encoding"]
     data = raw
     try:
@@ -206,6 +208,24 @@ def _read_body(made: Message, value: dict[Any, Any]) -> None:
     if data is not raw and data != raw:
         made.form = "packed"
     understand(made, data)
+
+
+def _read_archived(made: Message, value: dict[Any, Any]) -> bool:
+    """A body as a HAR archive has it: the `text` of `postData` or `content`, in base64 where it says so."""
+    key = "postData" if made.side == "request" else "content"
+    held = value.get(key)
+    if not isinstance(held, dict) or not isinstance(held.get("text"), str):
+        return False
+    data = held["text"].encode("utf-8", "surrogatepass")
+    if held.get("encoding") == "base64":
+        try:
+            data, made.form = base64.b64decode(data), "base64"
+        except ValueError:
+            return False
+    made.consumed.add(key)
+    made.at = (*made.where, key, "text")
+    understand(made, data)
+    return True
 
 
 def understand(made: Message, data: bytes) -> None:
