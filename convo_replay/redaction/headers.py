@@ -15,6 +15,7 @@ Sources: protocol.md §4.3 and §5; recorded traffic.
 
 from __future__ import annotations
 
+import functools
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -142,6 +143,7 @@ def is_functional(name: str, *, response: bool) -> bool:
     return name in REQUEST_KEPT
 
 
+@functools.lru_cache(1024)
 def class_of(name: str, *, response: bool) -> str | None:
     """The class of a header that is known by its name; `None` where the name tells nothing.
 

@@ -15,7 +15,6 @@ import re
 from convo_replay.redaction.registries import ACCOUNTS, ATTRIBUTES, CALLING_CODES
 
 _RESERVED = re.compile(r"(?:^|[@.])(?:example\.(?:com|org|net|edu)|(?:example|test|invalid|localhost))$", re.IGNORECASE)
-_AT = re.compile(r"@|%40|\\{0,4}u0040")
 _NOBODY = frozenset({"git", "hg", "svn", "noreply", "no-reply", "donotreply", "do-not-reply"})
 _IN_USERINFO = re.compile(r"(?::|%3A)(?:\\{0,4}/|%2F){2}(?:(?!%2F|%3F)[^\s/?#\"'<>\\])*$", re.IGNORECASE)
 
@@ -23,7 +22,7 @@ _IN_USERINFO = re.compile(r"(?::|%3A)(?:\\{0,4}/|%2F){2}(?:(?!%2F|%3F)[^\s/?#\"'
 def is_email(match: re.Match[str]) -> bool:
     """Whether an address is somebody's: not of a reserved domain, no part of a URL's userinfo, no call in code."""
     text, start, end = match.string, match.start("value"), match.end("value")
-    local, _, domain = _AT.sub("@", match["value"], count=1).partition("@")
+    local, _, domain = match["value"].partition("@")
     top = domain.rpartition(".")[2]
     if top not in (top.lower(), top.upper(), top.title()) or _RESERVED.search(domain):
         return False

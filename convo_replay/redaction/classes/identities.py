@@ -68,8 +68,8 @@ IDENTITIES: tuple[Class, ...] = (
         "file_011" + "Ex4mple" * 3, SOURCE + "; OpenAI files", severity="warn", shape="file_REDACTED{n}", dense=True,
     ),
     by_pattern(
-        "email", "@ %40",
-        _ESCAPE_BEFORE + r"[.%+-]{0,8}(?P<value>\w[\w.%+-]{0,63}(?:@|%40)"
+        "email", "@",
+        _ESCAPE_BEFORE + r"[.%+-]{0,8}(?P<value>\w[\w.%+-]{0,63}@"
         rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?i:{TOP})(?![^\W_]))",
         "ada.lovelace@" + "analytical.engines.co.uk", "RFC 5322", severity="warn",
         shape="redacted-email-{n}@example.com", check=is_email, before=_LOCAL,
