@@ -8,6 +8,7 @@ number 123. What a text says once decoded (encodings.py) is searched like the te
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from bisect import bisect_right
@@ -18,6 +19,7 @@ from urllib.parse import unquote
 from convo_replay.redaction import encodings, naming, placeholders
 from convo_replay.redaction.classes import ANCHORS, CLASSES, DENSE, LOOSE, SEARCHED, Class, classify
 from convo_replay.redaction.classes.entry import LEAST_RUN
+from convo_replay.redaction.halves import Halves
 from convo_replay.redaction.literals import Literals, encoded_forms, forms, literals
 from convo_replay.redaction.placeholders import Placeholder
 
@@ -75,6 +77,7 @@ class Detector:
         self._forms: dict[str, str] = {}
         self._written: dict[str, tuple[str, ...]] = {}
         self._encoded: dict[str, int] = {}
+        self._halves = Halves()
         self._escapable = False
         """Whether a known value holds what JSON escapes."""
         self._literals: Literals | None = None
@@ -198,6 +201,9 @@ class Detector:
             self._literals = literals(tuple(self._forms))
         return [self._known(text, start, form) for start, form in self._literals.find(text)]
 
+    def _begun(self, text: str) -> list[Finding]:
+        return [Finding(at, len(text), self._classes[value], text[at:]) for at, value in self._halves.find(text)]
+
     def _known_one_by_one(self, text: str) -> list[Finding]:
         found: list[Finding] = []
         for value, others in self._written.items():
@@ -225,7 +231,9 @@ class Detector:
             spots, views = _spots(text, True)
             if spots or views or naming.may_hold(text):
                 return True
-        return bool(self._classes) and (bool(self.known(text)) or (self._escapable and "\\" in text))
+        if not self._classes:
+            return False
+        return bool(self.known(text)) or (self._escapable and "\\" in text) or self._halves.may_hold(text)
 
     def may_begin(self, text: str) -> bool:
         """Whether a secret may begin in `text`, the first characters of something longer."""
@@ -311,6 +319,11 @@ _MOST_BEFORE = 256
 _MOST_ADJOINING = 4096
 
 
+@functools.cache
+def _chars(before: frozenset[str]) -> str:
+    return "".join(sorted(before))
+
+
 def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> list[Finding]:
     """What the classes of anchors find where those stand: of classes without a group, the first."""
     found: list[Finding] = []
@@ -326,8 +339,9 @@ def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> li
                 limit = fixed[following].start
         for item in classes:
             begin = at
-            while begin and at - begin < _MOST_BEFORE and text[begin - 1] in item.before:
-                begin -= 1
+            if item.before:
+                low = max(at - _MOST_BEFORE, 0)
+                begin = low + len(text[low:at].rstrip(_chars(item.before)))
             match = item.regex.match(text, begin, limit)
             if match is None or (item.check is not None and not item.check(match)):
                 continue

@@ -14,7 +14,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from convo_replay.redaction.placeholders import LEAST_OPAQUE
 
@@ -56,7 +55,7 @@ _DENSE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
 
 def _percent(match: re.Match[str]) -> str:
-    return unquote(match[0], errors="surrogateescape")
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogateescape")
 
 
 def _escape(match: re.Match[str]) -> str:

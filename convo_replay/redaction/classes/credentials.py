@@ -62,6 +62,11 @@ CREDENTIALS: tuple[Class, ...] = (
         "gateway-key", "sk-", r"sk-(?:[a-z][a-z0-9]{1,15}-){1,2}" + A_DIGIT + r"[A-Za-z0-9]{32,}(?![\w-])",
         "sk-litellm-" + "Ex4mpl" * 8, "a master key as LiteLLM's documentation writes it", dense=False,
     ),
+    by_prefix(
+        "gateway-key", "sk-",
+        r"sk-(?=[A-Za-z_-]{0,21}\d)(?=[a-z0-9_-]{0,21}[A-Z])(?=[A-Z0-9_-]{0,21}[a-z])[\w-]{22}(?![\w-])",
+        "sk-" + "Ex4mple" * 3 + "1", "virtual keys of LiteLLM", dense=False,
+    ),
     by_prefix("google-key", "AIza", r"AIza[\w-]{30,64}(?![\w-])", "AIza" + "Ex4mple" * 5, SOURCE),
     by_prefix("google-token", "ya29.", r"ya29\.[\w.-]{20,}", "ya29.a0" + "Ex4mple" * 5, SOURCE),
     by_prefix("google-oauth-secret", "GOCSPX-", r"GOCSPX-[\w-]{20,}", "GOCSPX-" + "Ex4mple" * 4, DOCS),
