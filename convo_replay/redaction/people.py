@@ -46,9 +46,9 @@ def is_international(match: re.Match[str]) -> bool:
     text, start, end = match.string, match.start(), match.end()
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
     # A sum has a name or a number before the sign. In base64 nine digits in a row come once in 10 MB.
-    if before and (before.isalnum() or before == "+") and not _after_escape(text, start):
+    if before.isalnum() and not _after_escape(text, start):
         return False
-    if after and (after.isalnum() or after == "+"):
+    if after.isalnum():
         return False
     digits = _digits_of(match[0])
     if digits[0] == "1":

@@ -90,6 +90,8 @@ def test_a_phone_number(number: str, around: str) -> None:
         ("ring (212) 555-0187 x12", "ring {} x12"),
         ("since 2024-01-01: +44 20 7946 0958 2024-01-01", "since 2024-01-01: {} 2024-01-01"),
         ("my number is 415 555 2671", "my number is {}"),
+        ("Call+%2B49+30+901820+now", "Call+{}+now"),
+        ("Call+%28415%29+555-2671+now", "Call+{}+now"),
         ("/calls/+14155552671/x", "/calls/{}/x"),
         ("call_+14155552671_1.wav", "call_{}_1.wav"),
         ("+49 30 901820 or +49 30 901820", "{0} or {0}"),

@@ -80,7 +80,7 @@ IDENTITIES: tuple[Class, ...] = (
         "+44 20 " + "7946 0958", "ITU E.164", severity="warn", shape="+00-555-{n:07d}", check=is_international,
     ),
     by_pattern(
-        "phone", "", r"\([2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]?\d{4}(?!\d)",
+        "phone", "", r"\([2-9]\d\d\)[ .+-]?[2-9]\d\d[ .-]?\d{4}(?!\d)",
         "(212) " + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
         check=is_american,
     ),
