@@ -101,6 +101,7 @@ class Detector:
         if not value or value in self._classes:
             return False
         self._classes[value] = classify(value) or cls
+        self._halves.add(value, self._classes[value])
         new = [form for form in forms(value) if self._forms.setdefault(form, value) == value]
         self._written[value] = tuple(form for form in new if form != value)
         self._encoded.update((form, first) for form, first in encoded_forms(value).items() if form != value)
@@ -127,7 +128,7 @@ class Detector:
     def _find(
         self, text: str, local: Mapping[str, str] | None, custom: bool, context: bool, depth: int
     ) -> list[Finding]:
-        found = self.known(text) if self._classes else []
+        found = [*self.known(text), *self._begun(text)] if self._classes else []
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
         if len(text) > _SHORT or text not in _clean:

@@ -10,6 +10,7 @@ import pytest
 
 from convo_replay.exchange import Request
 from convo_replay.redaction import Redactor, placeholders
+from convo_replay.redaction.detect import Detector
 from convo_replay.redaction.json_text import completed
 from convo_replay.redaction.opaque import decoded
 
@@ -97,3 +98,29 @@ def test_base64_of_any_length_decodes_as_far_as_it_goes(cut: int) -> None:
     data = b"a1b2c3d4-0000-4000-8000-0123456789ab!!!"
     text = base64.b64encode(data).decode()
     assert decoded(text[: len(text) - cut]).startswith(data[: len(data) - 3])
+
+
+HALF = "Zq8vLw3Rt6Yb1Nc5Pd2K"
+HALVES = [
+    # known value, text, what is found in it
+    (HALF, f"it is {HALF[:15]}", HALF[:15]),
+    (HALF, f"it is {HALF[:8]}", HALF[:8]),
+    (HALF, f"it is {HALF[:7]}", ""),
+    (HALF, f"it is {HALF[:15]} or so", ""),
+    (HALF, f"{HALF[:9]} {HALF[:10]}", HALF[:10]),
+    ("sk-ant-api03-" + "Ex4mple" * 13, "keys look like sk-ant-api03-", ""),
+    ("sk-ant-api03-" + "Ex4mple" * 13, "mine is sk-ant-api03-Ex4m", "sk-ant-api03-Ex4m"),
+    ("too short", "too shor", ""),
+]
+
+
+def test_a_known_value_that_the_end_of_a_text_cuts_in_two() -> None:
+    for value, text, half in HALVES:
+        detector = Detector([value])
+        found = detector.find(text)
+        assert [text[one.start : one.end] for one in found] == ([half] if half else []), text
+        assert detector.may_hold(json.dumps({"a": text, "b": 1})) or not half
+        redactor = Redactor(secrets=[value])
+        once = redactor.text(text)
+        assert (half in once) is (half == "")
+        assert redactor.text(once) == once
