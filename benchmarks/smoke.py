@@ -9,6 +9,7 @@ done for each part may not grow: that is how a walk over the history, or a copy 
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -24,8 +25,10 @@ import convo_replay
 from benchmarks import traffic, validated
 from benchmarks.contenders import OURS
 from benchmarks.counting import Counts, counted
+from benchmarks.scenarios import scanning
 from convo_replay import cassette, checking
 from convo_replay.exchange import Chunk, Exchange
+from convo_replay.redaction import Redactor
 from convo_replay.validation.history import Validator
 
 FEW, MANY = 30, 120
@@ -206,6 +209,34 @@ def validation(bounds: Bounds, _folder: Path) -> None:
     bounds.most("built-in calls per event", (long.built_in.total() - short.built_in.total()) / 300, 40)
 
 
+def redaction(bounds: Bounds, _folder: Path) -> None:
+    bounds.topic(f"redacting a streamed tool loop; {MANY} turns beside {FEW}")
+    few, many = (validated.conversation(turns) for turns in (FEW, MANY))
+    one, other = (counted(lambda given=given: redact(given)) for given in (few, many))
+    bounds.most("our calls per turn", other.called / MANY, 1_600)
+    bounds.most("our calls per turn, growth", growth(one.called, other.called), 1.1)
+    bounds.most("built-in calls per turn", other.built_in.total() / MANY, 3_300)
+    bounds.most("built-in calls per turn, growth", growth(one.built_in.total(), other.built_in.total()), 1.3)
+    bounds.most("texts searched per turn", other.searched / MANY, 12)
+    bounds.topic("texts that are nothing but beginnings of secrets; 4,000 characters beside 1,000")
+    for name, grown in list(scanning.distinct())[::SAMPLED]:
+        every = [counted(functools.partial(Redactor({}).text, grown(size))) for size in (1_000, 4_000)]
+        work = [counts.called + counts.built_in.total() for counts in every]
+        if work[1] > 5 * work[0] + 1_000:
+            bounds.most(f"calls for {name}, over four times the text", work[1] / work[0], 5)
+
+
+SAMPLED = 40
+"""Of so many generated texts one is looked at; `python -m benchmarks.run scan-growth` times them all."""
+
+
+def redact(exchanges: Sequence[Exchange]) -> None:
+    """All of them, by a redactor that has seen nothing."""
+    redactor = Redactor({})
+    for exchange in exchanges:
+        redactor.exchange(exchange)
+
+
 def validate(exchanges: Sequence[Exchange]) -> None:
     """All checks, by a validator that has seen nothing."""
     validator = Validator()
@@ -261,7 +292,7 @@ def main() -> int:
     bounds = Bounds()
     with tempfile.TemporaryDirectory() as directory:
         run(Path(directory) / "first", traffic.streams(2, 10))  # fills what is worked out once per process
-        for topic in (start_up, conversation, streams, files, validation):
+        for topic in (start_up, conversation, streams, files, validation, redaction):
             topic(bounds, Path(directory))
     print(f"\n{bounds.broken or 'no'} bound{'s' if bounds.broken > 1 else ''} broken")
     return 1 if bounds.broken else 0

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measuring, smoke, traffic
+from benchmarks import measuring, smoke, traffic, worst
 from benchmarks.bench import FLOOR, Bench, Figure
 from benchmarks.contenders import OURS, VCRPY, Contender
 from benchmarks.counting import counted
 from benchmarks.measuring import Spread
 from benchmarks.run import chosen
-from benchmarks.scenarios import SCENARIOS, Replaying
+from benchmarks.scenarios import SCENARIOS, Replaying, scanning
+from convo_replay.redaction.classes import CLASSES
 
 WORKLOADS = {
     "small": traffic.small(3),
@@ -59,6 +60,28 @@ def test_a_figure_says_whether_its_goal_is_met(goal: float | None, verdict: str)
     figure = Figure("small", "convo_replay", Spread(1.15, 1.0, 1.3, 5), goal=goal)
     assert str(figure).endswith(verdict or "k=5")
     assert figure.missed is ("MISSED" in verdict)
+
+
+@pytest.mark.parametrize(("goal", "missed"), [(20, True), (5, False), (None, False)])
+def test_a_rate_misses_its_goal_where_it_is_less(goal: float | None, missed: bool) -> None:
+    figure = Figure("scan-text", "convo_replay", Spread(9, 8, 21, 5), "MB/s", goal, at_least=True)
+    assert figure.missed is missed
+
+
+def test_every_class_that_is_searched_for_has_its_worst_texts() -> None:
+    named = {name.partition(":")[0] for name, _ in worst.strings()}
+    assert named >= {item.name for item in CLASSES if item.pattern and item.example}
+    assert all(len(grown(2_000)) > 2 * len(grown(500)) for _, grown in list(worst.strings())[::97])
+
+
+def test_the_rate_of_a_scan_is_of_the_bytes_of_its_files(tmp_path: Path) -> None:
+    files = scanning.Files([b"x" * 500_000], [[]])
+    bench = Bench(tmp_path, [OURS], rounds=1, full=False)
+    seen: list[scanning.Files] = []
+    scanning.Scanning("half a megabyte", lambda: files, lambda given: seen.append(given)).measure(bench, "scan")
+    assert seen == [files]
+    assert files.megabytes == 0.5
+    assert bench.figures[0].unit == "MB/s"
 
 
 def test_a_scenario_prints_everybody_over_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,7 +135,7 @@ class Scanning:
         if self.work is scan:
             works["libyaml"] = (bench.rounds, lambda: measuring.cpu(lambda: parse(files)))
         for name, taken in measuring.interleaved(works).items():
-            spread = Spread.of([files.megabytes / each for each in taken])
+            spread = Spread.of([files.megabytes / max(each, 1e-9) for each in taken])
             goal = self.goal if name == OURS.name else None
             bench.add(Figure(scenario, name, spread, "MB/s", goal, at_least=True))
 

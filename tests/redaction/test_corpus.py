@@ -32,7 +32,7 @@ UUID_IN_SIGNATURE = "org uuid inside thinking signature"
 LISTED = {
     "opaque", "request-id", "gcp-project", "aws-account", "aws-key-id", "jwt", "api-key", "email", "phone", "user-name",
     "openai-organization", "openai-project", "openai-user", "organization-id", "container-id", "file-id", "user-id",
-    "account-id", "url-signature", "url-password",
+    "account-id", "url-signature", "url-password", "named-secret",
 }  # fmt: skip
 
 
@@ -120,6 +120,8 @@ def test_what_holds_no_finding_is_equal_byte_by_byte(recordings: list[Recording]
                 equal += 1
                 continue
             assert places(made.body.decode("utf-8", "replace")), recording.path
+            if raw.body[:1] not in b"{[" and not raw.is_stream:
+                continue  # the description of a WebRTC session, in lines
             # Beside the values that changed, the text is the same: spaces, escapes, order, numbers.
             assert _STRING.sub(b'""', raw.body) == _STRING.sub(b'""', made.body), recording.path
             for was, becomes in zip(_STRING.findall(raw.body), _STRING.findall(made.body), strict=True):

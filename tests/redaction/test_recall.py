@@ -101,9 +101,10 @@ def test_keys_are_found_where_keys_are_only(scanned: list[tuple[str, Sequence[st
             assert keys <= LOOKED_AT.get(path.rpartition("/")[2], set()), path
 
 
-# A token handed to an MCP server, the passwords of WebRTC offers, a form of a token endpoint.
+# A token handed to an MCP server, and the passwords of WebRTC offers.
 LOOKED_AT: dict[str, set[str]] = {
     "test_openai_responses_model_mcp_server_tool_with_connector.yaml": {"api-key"},
+    "test_answer_webrtc_offer.yaml": {"named-secret"},
     "test_webrtc_sideband_audio_turn.yaml": {"named-secret"},
     "test_webrtc_sideband_text_turn.yaml": {"named-secret"},
 }
