@@ -110,7 +110,7 @@ def _in_north_america(digits: str) -> bool:
 
 _FILE = re.compile(r"\.(?:html?|php|aspx?|[jt]sx?|vue|svelte|json|md|py|rb|go|rs|txt|s?css|png|jpe?g|svg|xml|ya?ml)$")
 _HEX = re.compile(r"[0-9a-fA-F-]{16,}|\d+")
-_ROUTE = re.compile(r"(?:https?|wss?)(?::|%3A)(?:\\{0,4}/|%2F){2}[^\s\"'<>]*$", re.IGNORECASE)
+_ROUTE = re.compile(r"(?:https?|wss?)(?::|%3A)(?:\\{0,4}/|%2F){2}[^\s\"'<>?]*$", re.IGNORECASE)
 _ROOT = re.compile(
     r"(?:[A-Za-z](?::|%3A)|\\{2,8}[\w.-]+(?:\\{1,4}\w\$)?)(?:\\{1,4}/?|/)?$"
     r"|(?:(?<![\w.)\]}~*/\\-])|(?<=//)|(?<= -[ILCFB])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"

@@ -58,6 +58,8 @@ HOMES = [
     ("gcc -I/home/ada/include", "gcc -I/home/{}/include"),
     ("PATH=/home/ada/bin:/usr/bin", "PATH=/home/{}/bin:/usr/bin"),
     ("~/.claude/projects/-Users-ada-work/x", "~/.claude/projects/-Users-{}-work/x"),
+    ("https://x.com/go?next=%2Fhome%2Fada%2Fx", "https://x.com/go?next=%2Fhome%2F{}%2Fx"),
+    ("https://x.com/go?next=C%3A%5CUsers%5Cada%5Cx", "https://x.com/go?next=C%3A%5CUsers%5C{}%5Cx"),
     ("%2Fhome%2Fada%2Fx", "%2Fhome%2F{}%2Fx"),
     ("C%3A%5CUsers%5Cada%5Cx", "C%3A%5CUsers%5C{}%5Cx"),
 ]
@@ -190,7 +192,7 @@ NOBODY = [
     "ISBN 978-3-16-148410-0",
     "u9xD8dt99oAd06CuTccC+2262281+ve8czjlwwh7n", "a = +1234567 + 7654321", "+00-555-0000001",
     "+4915123456789n +14155552671abc", "+999 123 456 789 +210 555 123 456", "+49123456", "911-555-1234 (411) 555-2671",
-    "https://x.com/login?next=/home/overview",
+    "https://x.com/#/home/overview https://x.com/a,/home/b",
     "https://x.com/home/products /home/index.html GET /home/ /home", "/home/runner/work /home/user/x /Users/Shared/x",
     "src/home/page.tsx app/Users/Services/x.php ~/home/foo ./home/foo", r"App\Users\Models\User",
     "/Users/{id} /Users/2819c223-7f76-453a-919d-413861904646 /Users/42 https://api.x.com/scim/Users/abc",
