@@ -13,6 +13,7 @@ BEGIN = "<!-- classes: written by tools/classes_table.py -->\n"
 END = "<!-- end of classes -->\n"
 _SHOWN = 18
 """Characters of an example that are shown; the rest would look like a key to whoever scans this page."""
+_EXAMPLES = 5
 
 
 def table(classes: Iterable[Class]) -> str:
@@ -20,11 +21,12 @@ def table(classes: Iterable[Class]) -> str:
     entries: dict[str, list[Class]] = {}
     for item in classes:
         entries.setdefault(item.name, []).append(item)
-    rows = ["| class | severity | policy | for example | in its place | source |", "|---|---|---|---|---|---|"]
+    rows = ["| class | severity | policy | for example | in its place |", "|---|---|---|---|---|"]
     for name, items in entries.items():
-        examples = ", ".join(dict.fromkeys(_short(item) for item in items if item.example))
-        sources = ", ".join(dict.fromkeys(item.source for item in items if item.source))
-        cells = (f"`{name}`", items[0].severity, items[0].policy, examples, _stead(items[0]), sources)
+        shown = list(dict.fromkeys(_short(item) for item in items if item.example))
+        more = f" and {len(shown) - _EXAMPLES} more" if len(shown) > _EXAMPLES else ""
+        examples = ", ".join(shown[:_EXAMPLES]) + more
+        cells = (f"`{name}`", items[0].severity, items[0].policy, examples, _stead(items[0]))
         rows.append(f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |")
     return "\n".join(rows) + "\n"
 
