@@ -81,7 +81,7 @@ class Values:
 
     def string(self, text: str) -> str:
         """`text` with placeholders."""
-        if text in self._clean and not self.local:
+        if text in self._clean and not any(value in text for value in self.local):
             return text
         for _ in range(_ROUNDS):
             found = self.spans(text)
