@@ -18,7 +18,8 @@ from convo_replay.cassette import yaml_reader
 from convo_replay.errors import CassetteError
 from convo_replay.redaction.classes import Policy, Severity
 from convo_replay.redaction.detect import Secret
-from convo_replay.scanning.looking import Look, read
+from convo_replay.scanning.looking import Look
+from convo_replay.scanning.reading import read
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warn", "info")
 FAILING: tuple[Severity, ...] = ("error", "warn")

@@ -27,7 +27,8 @@ from convo_replay.redaction.classes import Policy
 from convo_replay.redaction.detect import Secret
 from convo_replay.scanning import findings as scanning
 from convo_replay.scanning.findings import Scanned
-from convo_replay.scanning.looking import Change, Look, read
+from convo_replay.scanning.looking import Change, Look
+from convo_replay.scanning.reading import read
 from convo_replay.scanning.source_tree import Edit, applied, kind, quoted
 
 

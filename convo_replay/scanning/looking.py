@@ -1,29 +1,22 @@
-"""One file, read and redacted: what changes, where it stands, and the edits that would write it .
+"""What a file holds beside its redacted form: findings with their places, and the changes that would write it.
 
-Four kinds of file: our cassettes; vcrpy's; other YAML and JSON, in which exchanges are recognized by their keys; and
-text, in which HTTP may stand as on the wire. A file is what it looks like; what cannot be parsed is text.
+Parts of a file (a URL, a header, a body, a string anywhere) are compared with what redaction makes of each; the
+placeholders say the class, the difference of the two texts the place.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path as File
 from typing import Any
 
 from convo_replay.bodies import parse_json
-from convo_replay.cassette import Cassette, UnknownKeys, vcrpy, yaml_reader
-from convo_replay.cassette import files as cassettes
-from convo_replay.cassette.python_tags import TAGS
-from convo_replay.errors import CassetteError
+from convo_replay.cassette import Cassette
 from convo_replay.exchange import Chunk, Exchange, Head, Request
 from convo_replay.redaction import Redactor, headers, json_text, opaque, placeholders
-from convo_replay.redaction.classes import BY_NAME, Policy, Severity
-from convo_replay.redaction.detect import Secret
+from convo_replay.redaction.classes import BY_NAME, Severity
 from convo_replay.scanning import recordings, text_edits
 from convo_replay.scanning.recordings import Header, Message, Pair
 from convo_replay.scanning.source_tree import Edit, Path, Tree
@@ -42,7 +35,7 @@ class Found:
     offset: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Change:
     """What a value becomes: `edits` of its text and the whole `value`, or, `dropped`, nothing, key and all."""
 
@@ -257,7 +250,7 @@ class Look:
             self.note("a body in several pieces")
         in_clear = message.form == "text"
         fixable = in_clear or message.form in ("binary", "base64", "packed")
-        paths = _paths(side, old, value)
+        paths = paths_in(side, old, value)
         some = self.text_part(
             index, f"{side}.body", old, new, message.at, offset=message.offset or 0, paths=paths, fixable=fixable,
             in_clear=in_clear,
@@ -351,7 +344,7 @@ class Look:
             message = Message("", at=at)
             recordings.understand(message, value.encode("utf-8", "surrogatepass"))
             made = self.body(message.body)
-            paths = _paths(path, value, message.value, whole=True)
+            paths = paths_in(path, value, message.value, whole=True)
             self.text_part(exchange, path, value, made, at, paths=paths)
             return
         self.text_part(exchange, path, value, self.redactor.text(value), at)
@@ -374,178 +367,6 @@ class Look:
             if before < 0 or offset >= spans[before][1]:
                 self.add(None, cls, "", None, offset, fixable=False)
                 self.note("a comment")
-
-
-# --- reading ------------------------------------------------------------------------------------------
-
-
-def read(
-    data: bytes,
-    file: File,
-    redact: Mapping[str, Policy] | None = None,
-    secrets: Sequence[Secret] = (),
-    environ: Mapping[str, str] | None = None,
-    *,
-    blobs: Mapping[str, bytes] | None = None,
-) -> Look:
-    """Looks at the bytes of a file.
-
-    Args:
-        redact, secrets, environ: as in `scanning.scan`.
-        blobs: of a cassette of ours, where they are not beside the file yet.
-
-    Raises:
-        CassetteError: it says it is a cassette of ours, and is none that can be read.
-    """
-    redactor = Redactor(dict(os.environ if environ is None else environ), secrets, redact)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    text = data.decode(encoding, "replace").removeprefix("\ufeff")
-    look = Look(text, redactor)
-    if cassettes.is_ours(data):
-        from convo_replay.scanning.our_cassettes import ours
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnknownKeys)
-            ours(look, data, file, blobs)
-        look.images(None, "", look.text, None)
-        return look
-    value = _parsed(data, file, look)
-    if value is None:
-        _text(look)
-        return look
-    look.value = value
-    _reserve(look)
-    pairs = list(recordings.pairs(value))
-    if look.format == "text" and not pairs and not _has_headers(value) and isinstance(value, (dict, list)):
-        _document(look, value)
-        return look
-    look.pairs(pairs)
-    look.rest(value, pairs)
-    look.between()
-    return look
-
-
-def _reserve(look: Look) -> None:
-    """Placeholders that the file has keep their numbers."""
-    if placeholders.may_hold(look.text):
-        look.redactor.reserve([Exchange(Request("", look.text), ())])
-
-
-def _parsed(data: bytes, file: File, look: Look) -> Any:
-    """The value of a YAML or JSON file, with its tree; `None` for a text."""
-    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    is_json = start in (b"{", b"[")
-    try:
-        if is_json:
-            document = vcrpy.json_document(data, str(file))
-            if document is not None:
-                value = document.value
-                look.tree = Tree(look.text, is_json=True)
-                look.format = "vcrpy" if _is_vcrpy(value) else "text"
-                return value
-        if file.suffix not in (".yaml", ".yml") and not _YAML.search(data):
-            return None
-        value = yaml_reader.read(data, str(file), yaml11=True, tags=TAGS).value
-    except CassetteError:
-        if file.suffix in (".yaml", ".yml") and _VCRPYS.search(data):
-            raise
-        return None
-    if not isinstance(value, (dict, list)):
-        return None
-    look.tree = Tree(look.text, is_json=False)
-    look.format = "vcrpy" if _is_vcrpy(value) else "text"
-    return value
-
-
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"%PDF-")
-_PICTURE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR|JVBERi0)[A-Za-z0-9+/]{200,}={0,2}")
-_YAML = re.compile(rb"^(?:interactions|http_interactions|- request):", re.MULTILINE)
-_VCRPYS = re.compile(rb"^interactions:", re.MULTILINE)
-
-
-def _is_vcrpy(value: Any) -> bool:
-    """Whether it is a cassette that vcrpy loads: `interactions` of requests with a `uri`."""
-    items = value.get("interactions") if isinstance(value, dict) else None
-    return isinstance(items, list) and all(
-        isinstance(item, dict)
-        and isinstance(item.get("request"), dict)
-        and isinstance(item["request"].get("uri"), str)
-        and isinstance(item.get("response"), dict)
-        for item in items
-    )
-
-
-def _has_headers(value: Any) -> bool:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            if any(key in recordings.HEADERS and isinstance(held, (dict, list)) for key, held in item.items()):
-                return True
-            stack += item.values()
-        elif isinstance(item, list):
-            stack += item
-    return False
-
-
-def _document(look: Look, value: Any) -> None:
-    """JSON or YAML that is no recording: the body of an answer, perhaps, or a fixture."""
-    if look.tree is not None and look.tree.is_json:
-        made = look.body(look.text.encode("utf-8"))
-        look.tree = None
-        look.text_part(None, "", look.text, made, None, paths=_paths("", look.text, value, whole=True))
-        return
-    look.rest(value, [])
-    look.between()
-
-
-def _text(look: Look) -> None:
-    """A text: HTTP as on the wire, an event stream, lines of JSON, or anything."""
-    text = look.text
-    pairs = recordings.raw_pairs(text)
-    if pairs:
-        look.pairs(pairs)
-        return
-    if text.startswith(("data:", "event:", ":", "id:")) or _is_lines(text):
-        made = look.body(text.encode("utf-8"))
-        look.text_part(None, "", text, made, None, paths=_paths("", text, None, whole=True))
-        if _is_lines(text):
-            _headers_in_lines(look)
-        return
-    look.text_part(None, "", text, look.redactor.text(text), None)
-
-
-def _is_lines(text: str) -> bool:
-    return text[:1] == "{" and "\n{" in text
-
-
-def _headers_in_lines(look: Look) -> None:
-    offset = 0
-    for number, line in enumerate(look.text.splitlines(keepends=True)):
-        try:
-            value = parse_json(line.encode("utf-8"))
-        except ValueError:
-            value = None
-        for path, found in _header_maps(value, ""):
-            side = "response" if "response" in path.lower() else "request"
-            for header in found:
-                look.header(number, side, Header(header.name, header.value, (), offset=offset))
-        offset += len(line)
-
-
-def _header_maps(value: Any, path: str) -> Iterator[tuple[str, list[Header]]]:
-    if isinstance(value, dict):
-        for key, held in value.items():
-            if key in recordings.HEADERS and isinstance(held, (dict, list)):
-                yield path, list(recordings.headers(held, ()))
-            else:
-                yield from _header_maps(held, f"{path}.{key}")
-    elif isinstance(value, list):
-        for held in value:
-            yield from _header_maps(held, path)
-
-
-# --- parts --------------------------------------------------------------------------------------------
 
 
 def redacted(redactor: Redactor, exchanges: Sequence[Exchange]) -> list[Exchange]:
@@ -575,7 +396,7 @@ def _binary(request: Request) -> bytes:
     return bytes(data)
 
 
-def _paths(root: str, text: str, value: Any, *, whole: bool = False) -> Any:
+def paths_in(root: str, text: str, value: Any, *, whole: bool = False) -> Any:
     """Offsets → paths in a body: of an event, a line, or a string of a JSON document."""
     below = "" if whole else "."
     name = root if whole else f"{root}.json"
@@ -585,7 +406,7 @@ def _paths(root: str, text: str, value: Any, *, whole: bool = False) -> Any:
         lengths = text_edits.events(text.encode("utf-8", "surrogatepass"))
         name = f"{root}{below}sse" if not whole or not root else f"{root}"
         return lambda offsets: text_edits.paths_in_lines(lengths, offsets, name)
-    if _is_lines(text):
+    if is_lines(text):
         lengths = [len(line) for line in text.splitlines(keepends=True)]
         name = f"{root}{below}lines" if not whole or not root else f"{root}"
         return lambda offsets: text_edits.paths_in_lines(lengths, offsets, name)
@@ -611,3 +432,11 @@ def _is_redacted(value: str) -> bool:
     """Whether a header's value is a placeholder, behind a scheme perhaps."""
     last = value.rpartition(" ")[2]
     return placeholders.PLACEHOLDER.fullmatch(last) is not None
+
+
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"%PDF-")
+_PICTURE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR|JVBERi0)[A-Za-z0-9+/]{200,}={0,2}")
+
+
+def is_lines(text: str) -> bool:
+    return text[:1] == "{" and "\n{" in text

@@ -24,7 +24,7 @@ HEADERS = ("headers", "header", "request_headers", "response_headers", "requestH
 _URLS = ("uri", "url")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Header:
     """A header of a recorded message.
 
@@ -45,7 +45,7 @@ class Header:
     offset: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Message:
     """A request or a response.
 
@@ -78,7 +78,7 @@ class Message:
         return next((header.value for header in self.headers if header.name == name), "")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Pair:
     """A request with its answer, where both were found; `at`: the mapping that holds them."""
 
