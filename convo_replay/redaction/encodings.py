@@ -32,7 +32,10 @@ class View:
 def views(text: str) -> Iterator[View]:
     """What stands in `text` in percent-encoding and in JSON escapes, with what stands around each."""
     if "%" in text and _PERCENT.search(text) is not None:
-        yield from _unescaped(text, _PERCENT, _percent)
+        for view in _unescaped(text, _PERCENT, _percent):
+            yield view
+            if "+" in view.text:  # a blank, in a form
+                yield View(view.text.replace("+", " "), view.place)
     if "\\" in text and _ESCAPES.search(text) is not None:
         yield from _unescaped(text, _ESCAPES, _escape)
 

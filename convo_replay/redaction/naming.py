@@ -101,12 +101,7 @@ def is_secret_value(value: str) -> bool:
     if _SAYS_SO.search(value):  # documentation writes a word into what looks random: the rest counts
         rest = _SAYS_SO.sub("", value)
         return len(rest) >= 16 and is_secret_value(rest)
-    if (
-        _MASK.search(value)
-        or _PATH.match(value)
-        or _DATE.fullmatch(value)
-        or value == "AWS4-HMAC-SHA256"
-    ):
+    if _MASK.search(value) or _PATH.match(value) or _DATE.fullmatch(value) or value == "AWS4-HMAC-SHA256":
         return False
     if is_plain(value):
         return False

@@ -164,7 +164,7 @@ CREDENTIALS: tuple[Class, ...] = (
     *(
         by_prefix("vendor-key", anchor, pattern, example, DOCS) for anchor, pattern, example in (
             ("nvapi-", r"nvapi-[\w-]{40,}", "nvapi-" + "Ex4mple" * 9),
-            ("csk-", r"csk-" + A_DIGIT + r"[a-z0-9]{40,}", "csk-" + "ex4mple" * 7),
+            ("csk-", r"csk-" + A_DIGIT + r"[A-Za-z0-9]{40,}", "csk-" + "ex4mple" * 7),
             ("tgp_v1_", r"tgp_v1_[\w-]{30,}", "tgp_v1_" + "Ex4mple" * 6),
             ("fw_", r"fw_(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{20,}(?![\w-])", "fw_" + "Ex4mple" * 4),
             ("sk_", r"sk_[0-9a-f]{48}(?![\w-])", "sk_" + _HEX * 3),
