@@ -10,7 +10,6 @@ import pytest
 from convo_replay.scanning import scan
 from unseen import SECRETS, SHAPES
 
-
 # What stands inside of base64 that no recorder is known for is found, and named by what becomes of it.
 NAMED_SO = {"HAR in base64": {"opaque"}}
 
