@@ -160,7 +160,7 @@ def curl_log(values: Values) -> str:
     """What `curl -v` prints."""
     sent = "".join(f"> {name}: {value}\n" for name, value in _headers(values).items())
     return (
-        f"*   Trying 127.0.0.1:443...\n* Connected to localhost\n> POST /v1/chat/completions HTTP/2\n> Host: localhost\n"
+        f"*   Trying 127.0.0.1:443\n* Connected to localhost\n> POST /v1/chat/completions HTTP/2\n> Host: localhost\n"
         f"{sent}> \n{json.dumps(_body(values))}\n< HTTP/2 200 \n< content-type: application/json\n< \n"
         f"{json.dumps(_answer(values))}\n"
     )
