@@ -7,12 +7,19 @@ plain text; what it was there must then be the same wherever the placeholder occ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from convo_replay.matching import ID_KEYS, Fingerprints
 from convo_replay.normalizing import normalized
 from convo_replay.redaction.placeholders import found
+
+_OF_SEVERAL_LINES = "redacted-private-key-"
+# The file of a key ends with a line break; what stands in its place need not.
+_LAST_BREAK = re.compile(
+    rf"({_OF_SEVERAL_LINES}\d+)(?:\r?\n|(?:\\{{1,4}}r)?\\{{1,4}}n|(?:%(?:25)?0[Dd])?%(?:25)?0[Aa])"
+)
 
 
 def wildcard_pairs(stored: Any, live: Any, rules: Fingerprints) -> list[tuple[str, str]] | None:
@@ -68,9 +75,18 @@ def _same_names(a: dict[str, Any], b: dict[str, Any], pairs: list[tuple[str, str
 def _wild_text(stored: str, live: str, pairs: list[tuple[str, str]]) -> bool:
     if stored == live:
         return True
+    taken = _taken(stored, live)
+    if taken is None and _OF_SEVERAL_LINES in stored:
+        taken = _taken(_LAST_BREAK.sub(r"\1", stored), live)
+    pairs += taken or ()
+    return taken is not None
+
+
+def _taken(stored: str, live: str) -> list[tuple[str, str]] | None:
+    """Each placeholder of a text with what stands in its place in `live`; `None` where that cannot be."""
     names = found(stored)
     if not names:
-        return False
+        return None
     literals: list[str] = []
     at = 0
     for name in names:
@@ -79,21 +95,20 @@ def _wild_text(stored: str, live: str, pairs: list[tuple[str, str]]) -> bool:
         at = where + len(name)
     tail = stored[at:]
     if not live.startswith(literals[0]):
-        return False
+        return None
     at = len(literals[0])
     taken: list[tuple[str, str]] = []
     for name, literal in zip(names[:-1], literals[1:], strict=True):
         where = live.find(literal, at)
         if where < 0:
-            return False
+            return None
         taken.append((name, live[at:where]))
         at = where + len(literal)
     end = len(live) - len(tail)
     if end < at or not live.endswith(tail):
-        return False
+        return None
     taken.append((names[-1], live[at:end]))
-    pairs += taken
-    return True
+    return taken
 
 
 class Pairing:

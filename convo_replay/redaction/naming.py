@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import log2
 
 from convo_replay.redaction import placeholders
@@ -74,6 +74,11 @@ def telling(name: str) -> bool:
     if last in ("value", "b64", "base64", "plain", "raw", "text", "header", "string") and len(found) > 1:
         return telling(" ".join(found[:-1]))
     return False
+
+
+def says(owner: Mapping[str, object], key: str) -> bool:
+    """Whether the field `key` of an object holds a credential by its name; the token of a log probability does not."""
+    return telling(key) and not ("logprob" in owner or "logProbability" in owner)
 
 
 _MASK = re.compile(r"\*{3}|\.{3}|…|•{2}|([xX#0\-_?])\1{5}|\[[A-Za-z_ -]+\]|<[^>]*>|\{[^}]*\}|\$\(|^\$[A-Za-z_]|^%\(")
@@ -168,6 +173,8 @@ _BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=]|\s|,|>""")
 _FLAGS = (" -p", "-u ", "--user")
 _NAME_REST = re.compile(r"[\w-]{0,40}+", re.ASCII)
 _QUOTE = r"""\\*["'`]"""
+_NO_TEXT = r"\x00-\x08\x0e-\x1b\x7f-\U0010ffff"
+"""What ends a value without quotes: bytes that are no text, punctuation of other scripts."""
 _AFTER = re.compile(
     rf"""(?:{_QUOTE})?\]?(?:"""
     r"""\s{0,4}(?::=|=>|=|:)\s{0,4}(?:(?:str|String|string|SecretStr)\s?=\s?)?(?:[A-Za-z_.]{1,30}\((?=\\*["'`]))?"""
@@ -176,13 +183,13 @@ _AFTER = re.compile(
     r"""|(?<=[A-Za-z])>|(?<=[A-Za-z])\sis:?\s)"""
     rf"""(?:{_QUOTE})?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken)\s)?"""
     rf"""(?:(?<=["'`])(?P<quoted>[^\s"'`\\]{{{LEAST},{MOST}}}+)(?={_QUOTE})"""
-    rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{_JUDGED}}}+))"""
+    rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]{{{LEAST},{_JUDGED}}}+))"""
 )
-_SPACE = re.compile(rf"""[ =](?:{_QUOTE})?(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|]{{{LEAST},{_JUDGED}}}+)""")
-_REST = re.compile(r"""[^\s"'`\\,;&<>(){}\[\]|]*+""")
+_SPACE = re.compile(rf"""[ =](?:{_QUOTE})?(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]{{{LEAST},{_JUDGED}}}+)""")
+_REST = re.compile(rf"""[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]*+""")
 _FLAG = re.compile(
     rf"""(?:\s-p\s?|(?<!\S)(?:-u|--user)[ =]?(?:{_QUOTE})?[\w.@-]{{1,40}}:)(?:{_QUOTE})?"""
-    rf"""(?P<bare>[^\s"'`\\]{{{LEAST},200}})"""
+    rf"""(?P<bare>[^\s"'`\\{_NO_TEXT}]{{{LEAST},200}})"""
 )  # fmt: skip
 
 

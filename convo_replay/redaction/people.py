@@ -111,6 +111,10 @@ def _in_north_america(digits: str) -> bool:
 _FILE = re.compile(r"\.(?:html?|php|aspx?|[jt]sx?|vue|svelte|json|md|py|rb|go|rs|txt|s?css|png|jpe?g|svg|xml|ya?ml)$")
 _HEX = re.compile(r"[0-9a-fA-F-]{16,}|\d+")
 _ROUTE = re.compile(r"(?:https?|wss?)(?::|%3A)(?:\\{0,4}/|%2F){2}[^\s\"'<>?]*$", re.IGNORECASE)
+# A route of a site stands behind one slash; a path that is part of a URL's brings its own.
+_WHOLE_PATH = re.compile(
+    r"(?:(?<![:/\\])\\{0,4}/\\{0,4}/|[/=]\\{0,4}[A-Za-z]:\\{1,4})(?:home|[Uu]sers)(?:/|\\{1,4}/?)$"
+)
 _ROOT = re.compile(
     r"(?:[A-Za-z](?::|%3A)|\\{2,8}[\w.-]+(?:\\{1,4}\w\$)?)(?:\\{1,4}/?|/)?$"
     r"|(?:(?<![\w.)\]}~*/\\-])|(?<=//)|(?<= -[ILCFB])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
@@ -127,6 +131,6 @@ def is_home(match: re.Match[str]) -> bool:
     text, start, name = match.string, match.start(), match["value"].lower()
     if name in ACCOUNTS or _FILE.search(name) or _HEX.fullmatch(name):
         return False
-    if _ROUTE.search(text, max(0, start - 200), start) is not None:
-        return False
+    if _ROUTE.search(text, max(0, start - 200), match.start("value")) is not None:
+        return _WHOLE_PATH.search(text, max(0, start - 8), match.start("value")) is not None
     return _ROOT.search(text, max(0, start - 48), start) is not None

@@ -71,7 +71,7 @@ class Survey:
                     self.pieces.append(Piece((*here, key), value, key, item))
                     continue
                 self.texts.add(item)
-                if len(item) >= naming.LEAST and naming.telling(key):
+                if len(item) >= naming.LEAST and naming.says(value, key):
                     self.named.append((key, item))
             elif isinstance(item, dict):
                 step = "delta" if key == "content_block" else key

@@ -185,7 +185,7 @@ class Values:
         """The string `owner[key]`, which its key may say is opaque, or a credential."""
         if opaque.is_opaque(key, held, owner) and not _is_key(held):
             return self.whole(held)
-        cls = naming.named(key, held) if naming.telling(key) else None
+        cls = naming.named(key, held) if naming.says(owner, key) else None
         made = self.string(held)
         if cls is None or placeholders.PLACEHOLDER.fullmatch(made):
             return made

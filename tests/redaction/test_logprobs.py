@@ -139,6 +139,17 @@ def test_a_secret_whose_characters_stand_over_tokens(seed: int) -> None:
     assert b"".join(bytes(entry["bytes"]) for entry in entries).decode() == "ö redacted-secret-1 ö"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_token_is_no_credential_for_being_called_so(stream: bool) -> None:
+    """What looks random stands under `token` wherever an id is told; a comma of the text may be part of it."""
+    pieces = [b"It is proj_NGPMFHZLuGcuat", b"XMZ7nQqxI1,", b" noted."]
+    values = [_chat([piece], stream=True) for piece in pieces] if stream else [_chat(pieces, stream=False)]
+    raws = [(b"data: %s\n\n" if stream else b"%s") % json.dumps(value).encode() for value in values]
+    made = _played(Redactor(), raws, *() if stream else ("application/json",))
+    told = "".join("".join(_told(json.loads(raw.removeprefix(b"data: ")))) for raw in made)
+    assert told == "It is proj_REDACTED1, noted."
+
+
 def test_a_refusal_and_an_answer_are_apart() -> None:
     value = _chat(_tokens(f"a {KEY[:20]}"), stream=False)
     refusal = _chat(_tokens(f"{KEY[20:]} b"), stream=False, field="refusal")

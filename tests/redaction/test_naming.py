@@ -147,6 +147,8 @@ FOUND = [
     f"\\npassword={V}\\n",
     f"Token: {V}, and more",
     f'password: str = "{V}"',
+    f"\0\udcfeTOKEN={V}\0\udcfe",
+    f"password：{V}，password={V}。",
 ]
 NOT_FOUND = [
     "max_tokens=4096",

@@ -60,6 +60,8 @@ HOMES = [
     ("~/.claude/projects/-Users-ada-work/x", "~/.claude/projects/-Users-{}-work/x"),
     ("https://x.com/go?next=%2Fhome%2Fada%2Fx", "https://x.com/go?next=%2Fhome%2F{}%2Fx"),
     ("https://x.com/go?next=C%3A%5CUsers%5Cada%5Cx", "https://x.com/go?next=C%3A%5CUsers%5C{}%5Cx"),
+    ("https://x.com/go/%2Fhome%2Fada%2Fx", "https://x.com/go/%2Fhome%2F{}%2Fx"),
+    ("https://x.com/go/C%3A%5CUsers%5Cada%5Cx/y", "https://x.com/go/C%3A%5CUsers%5C{}%5Cx/y"),
     ("%2Fhome%2Fada%2Fx", "%2Fhome%2F{}%2Fx"),
     ("C%3A%5CUsers%5Cada%5Cx", "C%3A%5CUsers%5C{}%5Cx"),
 ]
@@ -193,6 +195,7 @@ NOBODY = [
     "u9xD8dt99oAd06CuTccC+2262281+ve8czjlwwh7n", "a = +1234567 + 7654321", "+00-555-0000001",
     "+4915123456789n +14155552671abc", "+999 123 456 789 +210 555 123 456", "+49123456", "911-555-1234 (411) 555-2671",
     "https://x.com/#/home/overview https://x.com/a,/home/b",
+    "https://home/ada https:\\/\\/home\\/ada",
     "https://x.com/home/products /home/index.html GET /home/ /home", "/home/runner/work /home/user/x /Users/Shared/x",
     "src/home/page.tsx app/Users/Services/x.php ~/home/foo ./home/foo", r"App\Users\Models\User",
     "/Users/{id} /Users/2819c223-7f76-453a-919d-413861904646 /Users/42 https://api.x.com/scim/Users/abc",
