@@ -236,6 +236,11 @@ class Detector:
             return False
         return bool(self.known(text)) or (self._escapable and "\\" in text) or self._halves.may_hold(text)
 
+    def is_unsure(self, text: str) -> bool:
+        """Whether what `find` says of a text may be other than what it says of the values of which it is the JSON."""
+        unsure = self._patterns or self._callables or encodings.is_escaped(text) or naming.may_hold(text)
+        return bool(unsure) or self._halves.may_hold(text) or (self._escapable and "\\" in text)
+
     def may_begin(self, text: str) -> bool:
         """Whether a secret may begin in `text`, the first characters of something longer."""
         if any(anchor in text for anchor in ANCHORS):

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from typing import Any
 
 from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
-from convo_replay.redaction import frames, json_text, logprobs, placed, placeholders, streams
+from convo_replay.redaction import frames, json_text, logprobs, placed, placeholders, skimming, streams
 from convo_replay.redaction.values import Joined, Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
@@ -36,6 +36,8 @@ def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[C
     elif placeholders.may_hold_bytes(body):
         values.sight(body.decode("utf-8", "replace"))
     if content_type.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
+        if not skimming.may_hold(body, values.finds, values.replaces, partial(_is_placed, values)):
+            return list(chunks)
         events = sse.split(body)
         return _rechunked(chunks, [event.raw for event in events], _events(events, values))
     lines = body.splitlines(keepends=True) if body[:1] == b"{" else []
@@ -79,6 +81,10 @@ def _joined(events: Sequence[Any], body: bytes, values: Values, kinds: Sequence[
             made.update(held)
             touched.add(at)
     return Joined(made, touched)
+
+
+def _is_placed(values: Values, value: Any) -> bool:
+    return any(values.policy(cls) != "keep" for _, cls in placed.found(None, value, response=True))
 
 
 def _placed(value: Any, values: Values) -> dict[tuple[int, str], Any]:

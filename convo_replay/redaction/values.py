@@ -284,9 +284,24 @@ class Values:
 
     def may_hold(self, text: str) -> bool:
         """Whether anything could be found in `text`, of which it is the JSON text; generous."""
-        if self.detector.may_hold(text) or any(value in text for value in self.local):
+        return self.may_find(text) or any(mark in text for mark in opaque.MARKS)
+
+    def may_find(self, text: str) -> bool:
+        """As `may_hold`, of what is not in opaque fields."""
+        return self.detector.may_hold(text) or any(value in text for value in self.local)
+
+    def finds(self, text: str) -> bool:
+        """Whether anything is found in the texts that `text` holds one in a line; generous, and asks twice at most."""
+        if any(value in text for value in self.local):
             return True
-        return any(mark in text for mark in opaque.MARKS)
+        detector = self.detector
+        return detector.may_hold(text) and (detector.is_unsure(text) or bool(detector.find(text)))
+
+    def replaces(self, text: str) -> bool:
+        """Whether an opaque value has to be replaced."""
+        if self.policy(placeholders.OPAQUE_CLASS) == "keep":
+            return False
+        return text in self._opaque or _is_key(text) or self._identifies(text)
 
     def _opaque_pieces(self, texts: list[str]) -> list[str]:
         whole = "".join(texts)
