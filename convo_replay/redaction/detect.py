@@ -16,9 +16,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
-from convo_replay.redaction import encodings, naming, placeholders
-from convo_replay.redaction.classes import ANCHORS, CLASSES, DENSE, LOOSE, SEARCHED, Class, classify
-from convo_replay.redaction.classes.entry import LEAST_RUN
+from convo_replay.redaction import encodings, naming, placeholders, runs
+from convo_replay.redaction.classes import ANCHORS, CLASSES, LOOSE, SEARCHED, Class, classify
 from convo_replay.redaction.halves import Halves
 from convo_replay.redaction.literals import Literals, encoded_forms, forms, literals
 from convo_replay.redaction.placeholders import Placeholder
@@ -146,10 +145,10 @@ class Detector:
     def _by_table(self, text: str, known: Sequence[Finding], custom: bool, context: bool, depth: int) -> list[Finding]:
         """What the table, names and encodings say; a short text of which they say nothing is remembered."""
         found: list[Finding] = []
-        spots, views = _spots(text, depth > 0)
-        if depth:
-            views += encodings.views(text)
-        searched = [item for item in SEARCHED if item.regex.search(text)]
+        told = runs.telling(text)
+        spots = [*_loose(text), *runs.anchors(text, told)]
+        views = [*runs.views(text, told), *encodings.views(text)] if depth else []
+        searched = _may_match(text)
         if spots or searched or known:
             fixed = _fixed(text)
             patterned = _tried(text, spots, fixed)
@@ -227,10 +226,12 @@ class Detector:
         if self._patterns or self._callables:
             return True
         if len(text) > _SHORT or text not in _clean:
-            if any(item.regex.search(text) for item in SEARCHED) or encodings.is_escaped(text):
+            if any(part in text and any(anchor in text for anchor, _ in anchors) for part, anchors in _LOOSE):
                 return True
-            spots, views = _spots(text, True)
-            if spots or views or naming.may_hold(text):
+            if encodings.is_escaped(text) or naming.may_hold(text) or _may_match(text):
+                return True
+            told = runs.telling(text)
+            if told and (any(runs.anchors(text, told)) or any(runs.views(text, told))):
                 return True
         if not self._classes:
             return False
@@ -250,71 +251,54 @@ class Detector:
         )
 
 
-def _trie(words: Iterable[str]) -> str:
-    """A pattern for any of `words`, none of which begins another."""
-    table: dict[str, list[str]] = {}
-    for word in words:
-        table.setdefault(word[0], []).append(word[1:])
-    parts = [re.escape(first) + (_trie(rest) if rest[0] else "") for first, rest in table.items()]
-    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
+_RARE = ("%", "@", "=", "\\", "k-", "sers")
+"""Parts of loose anchors: one look for a part spares those for all that have it."""
 
 
-_IN = "A-Za-z0-9+/_.-"
-# Shorter words are passed by on the way to the next long run: each character is looked at once.
-_RUN = re.compile(
-    rf"(?:[{_IN}]{{0,{LEAST_RUN - 1}}}+[^{_IN}]++){{0,500}}+(?:(?P<run>[{_IN}]{{{LEAST_RUN},}}+)|[{_IN}]*+\Z)?"
-)
-_AT_START = re.compile(_trie(DENSE))
-_ANY_START = re.compile(_trie(ANCHORS))
-_INSIDE = re.compile(rf"[+/.]({_trie(DENSE)})")
-_ESCAPE_END = re.compile(r"(?<=\\)(?:[bfnrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?<=%)[0-9A-Fa-f]{2}")
-
-
-def _by_char() -> tuple[tuple[str, tuple[tuple[str, tuple[Class, ...]], ...]], ...]:
-    """The loose anchors by a character that few texts hold, which is looked for ten times as fast as they are."""
+def _by_part() -> tuple[tuple[str, tuple[tuple[str, tuple[Class, ...]], ...]], ...]:
+    """The loose anchors by a part that few texts hold, or by themselves."""
     groups: dict[str, list[tuple[str, tuple[Class, ...]]]] = {}
     for anchor, classes in LOOSE.items():
-        groups.setdefault(next((char for char in "%@=\\" if char in anchor), ""), []).append((anchor, classes))
-    return tuple((char, tuple(anchors)) for char, anchors in groups.items())
+        groups.setdefault(next((part for part in _RARE if part in anchor), anchor), []).append((anchor, classes))
+    return tuple((part, tuple(anchors)) for part, anchors in groups.items())
 
 
-_LOOSE = _by_char()
+_LOOSE = _by_part()
 
 Spot = tuple[int, Sequence[Class]]
 """Where an anchor stands, and its classes."""
 
 
-def _spots(text: str, decode: bool) -> tuple[list[Spot], list[encodings.View]]:
-    """The anchors in a text, and what it says in base64 and hex if `decode`."""
+def _loose(text: str) -> list[Spot]:
+    """The anchors that may stand anywhere."""
     spots: list[Spot] = []
-    for char, anchors in _LOOSE:
-        if char not in text:
+    for part, anchors in _LOOSE:
+        if part not in text:
             continue
         for anchor, classes in anchors:
-            at = text.find(anchor) if anchor in text else -1
+            at = text.find(anchor)
             while at >= 0:
                 spots.append((at, classes))
                 at = text.find(anchor, at + 1)
-    views: list[encodings.View] = []
-    if len(text) < LEAST_RUN:
-        return spots, views
-    for run in _RUN.finditer(text):
-        start, end = run.span("run")
-        if start < 0 or encodings.is_medium(text, start, end):
-            continue
-        match = _AT_START.match(text, start, end)
-        if match is not None:
-            spots.append((start, DENSE[match[0]]))
-        elif start and text[start - 1] in "\\%":
-            escape = _ESCAPE_END.match(text, start, end)
-            match = None if escape is None else _AT_START.match(text, escape.end(), end)
-            if match is not None:
-                spots.append((match.start(), DENSE[match[0]]))
-        for match in _INSIDE.finditer(text, start, end):
-            spots.append((match.start(1), DENSE[match[1]]))
-        if decode and encodings.may_hide(text, start, end):
-            views += encodings.hidden(text, start, end)
-    return spots, views
+    return spots
+
+
+def _may_match(text: str) -> list[Class]:
+    """The classes without an anchor that may stand in a text."""
+    folded: bytes | None = None
+    some = []
+    for item in SEARCHED:
+        if item.looks:
+            folded = text.encode("utf-8", "surrogatepass").translate(_FOLDED) if folded is None else folded
+            if item.looks.encode() not in folded:
+                continue
+        if item.regex.search(text):
+            some.append(item)
+    return some
+
+
+_FOLDED = bytes.maketrans(b"123456789 .", b"000000000--")
+"""Digits that are all alike, as what stands between groups of them."""
 
 
 def _fixed(text: str) -> list[Placeholder]:
@@ -323,6 +307,7 @@ def _fixed(text: str) -> list[Placeholder]:
 
 _MOST_BEFORE = 256
 _MOST_ADJOINING = 4096
+_ANY_START = re.compile(runs.trie(ANCHORS))
 
 
 @functools.cache

@@ -31,7 +31,7 @@ class View:
 
 def views(text: str) -> Iterator[View]:
     """What stands in `text` in percent-encoding and in JSON escapes, with what stands around each."""
-    if "%" in text and _PERCENT.search(text) is not None:
+    if "%" in text and _ONE_PERCENT.search(text) is not None:
         for view in _unescaped(text, _PERCENT, _percent):
             yield view
             if "+" in view.text:  # a blank, in a form
@@ -47,6 +47,7 @@ def json_views(text: str) -> Iterator[View]:
 
 
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_ONE_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 # What an encoder escapes though JSON does not ask for it, in a string inside of strings too.
 _ESCAPES = re.compile(r"\\(?<!\\\\)\\{0,7}+(?:u00(0[9AaDd]|[2-7][0-9A-Fa-f])|(/))")
 _JSON_ESCAPES = re.compile(
@@ -136,9 +137,8 @@ def _original(steps: tuple[list[int], list[int]], at: int) -> int:
 
 
 # Base64 of twelve printable characters or more, wherever in a run it begins: of three characters each.
-_TEXT64 = re.compile(
-    r"(?:[I-Za-f][C-HS-Xi-n0-3yz][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]){4,}"
-)  # fmt: skip
+_THREE64 = r"[I-Za-f][C-HS-Xi-n0-3yz][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]"
+_TEXT64 = re.compile(_THREE64 * 4 + f"(?:{_THREE64})*+")  # written out, it is found twice as fast as with `{4,}`
 _TEXT16 = re.compile(r"(?:[2-7][0-9A-Fa-f]|0[9AaDd]){10,}")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_-]")
 _STANDARD = str.maketrans("-_", "+/")
@@ -200,7 +200,9 @@ def _may_be_hex(text: str, start: int, end: int) -> bool:
 
 def is_escaped(text: str) -> bool:
     """Whether `views` gives any view."""
-    return ("%" in text and _PERCENT.search(text) is not None) or ("\\" in text and _ESCAPES.search(text) is not None)
+    if "%" in text and _ONE_PERCENT.search(text) is not None:
+        return True
+    return "\\" in text and _ESCAPES.search(text) is not None
 
 
 _REST = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")

@@ -165,12 +165,15 @@ def named(name: str, value: str) -> str | None:
 
 # Roots of telling names, in small letters; where none stands in a text, no name does.
 _ROOTS = (
-    "password", "passwd", "passwort", "passphrase", "passcode", "secret", "token", "key", "credential", "pwd", "bearer",
-    "authorization",
+    ("pass", ("password", "passwd", "passwort", "passphrase", "passcode")), ("secret", ("secret",)),
+    ("token", ("token",)), ("key", ("key",)), ("credential", ("credential",)), ("pwd", ("pwd",)),
+    ("bearer", ("bearer",)), ("authorization", ("authorization",)),
 )  # fmt: skip
+_TOKEN = re.compile(r"token(?!s(?![a-z]))")  # `tokens` are counted, in every body, and never told
 _SMALL = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=]|\s|,|>""")
 _FLAGS = (" -p", "-u ", "--user")
+_NAME_BEFORE = re.compile(r"[\w.-]*")
 _NAME_REST = re.compile(r"[\w-]{0,40}+", re.ASCII)
 _QUOTE = r"""\\*["'`]"""
 _NO_TEXT = r"\x00-\x08\x0e-\x1b\x7f-\U0010ffff"
@@ -196,15 +199,15 @@ _FLAG = re.compile(
 def in_text(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, class) of the values in a text that stand beside a telling name."""
     low = _lowered(text)
-    for root in _ROOTS:
-        at = low.find(root) if root in low else -1
+    for root in _roots(low):
+        at = _next(low, root, 0)
         while at >= 0:
             end = _name_end(text, at + len(root))
             found = _valued(text, at, end)
             if found is not None:
                 yield found
                 end = found[1]
-            at = low.find(root, end)
+            at = _next(low, root, end)
     for flag in _FLAGS:
         if flag in text:
             for at in _places(text, flag):
@@ -216,14 +219,29 @@ def in_text(text: str) -> Iterator[tuple[int, int, str]]:
 def may_hold(text: str) -> bool:
     """Whether a telling name may stand beside a value in `text`; cheap, and generous."""
     low = _lowered(text)
-    for root in _ROOTS:
-        at = low.find(root) if root in low else -1
+    for root in _roots(low):
+        at = _next(low, root, 0)
         while at >= 0:
             end = _name_end(text, at + len(root))
             if _BESIDE.match(text, end) and telling(text[_name_start(text, at) : end]):
                 return True
-            at = low.find(root, end)
+            at = _next(low, root, end)
     return any(_FLAG.match(text, at) for flag in _FLAGS if flag in text for at in _places(text, flag))
+
+
+def _roots(low: str) -> Iterator[str]:
+    """The roots that stand in a text."""
+    for part, roots in _ROOTS:
+        if part in low:
+            yield from (root for root in roots if root in low) if len(roots) > 1 else roots
+
+
+def _next(low: str, root: str, start: int) -> int:
+    """Where a root stands next, -1 where it does not."""
+    if root != "token":
+        return low.find(root, start)
+    match = _TOKEN.search(low, start)
+    return -1 if match is None else match.start()
 
 
 def _lowered(text: str) -> str:
@@ -237,9 +255,8 @@ def _name_end(text: str, at: int) -> int:
 
 
 def _name_start(text: str, at: int) -> int:
-    start = at
-    while start > 0 and at - start < 60 and (text[start - 1].isalnum() or text[start - 1] in "_.-"):
-        start -= 1
+    name = _NAME_BEFORE.match(text[max(0, at - 60) : at][::-1])
+    start = at if name is None else at - name.end()
     if start and text[start - 1] == "\\" and start < at:  # the letter of an escape: `\napi_key`
         start += 1
     return start

@@ -49,6 +49,8 @@ class Class:
         dense: whether a match lies in a run of at least 16 of `A-Za-z0-9+/_.-` that its anchor is part of.
         context: whether it is known by what stands beside it, not by its own look: a distinctive one is looked for
             everywhere from then on.
+        looks: of a pattern without anchors, what stands in each match once every digit is `0` and each blank or full
+            stop `-`; a text without it is not searched.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Class:
     before: frozenset[str] = frozenset()
     dense: bool = False
     context: bool = False
+    looks: str = ""
 
     @property
     def learned(self) -> bool:
@@ -93,11 +96,12 @@ def by_pattern(
     before: str = "",
     dense: bool = False,
     context: bool = False,
+    looks: str = "",
 ) -> Class:
     """A class that is recognized in any text; `anchors` in one string, apart by spaces."""
     return Class(
         name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source,
-        frozenset(before), dense, context,
+        frozenset(before), dense, context, looks,
     )  # fmt: skip
 
 

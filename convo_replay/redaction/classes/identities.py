@@ -87,7 +87,7 @@ IDENTITIES: tuple[Class, ...] = (
     by_pattern(
         "phone", "", r"[2-9]\d\d[ .-][2-9]\d\d[ .-]\d{4}(?!\d)",
         "212-" + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
-        check=is_american,
+        check=is_american, looks="000-000-0000",
     ),
     by_pattern(
         "phone", "hone Tel tel:",

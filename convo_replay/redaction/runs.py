@@ -1,0 +1,88 @@
+"""Long runs of the characters that keys are made of: which of them can hold a key, or a text in base64 or hex.
+
+Bodies repeat their ids, in each event the same: so the runs of a text are taken together, each is looked at once,
+and short ones that hold nothing are remembered by everybody, for what a run can hold depends on it alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Set
+
+from convo_replay.redaction import encodings
+from convo_replay.redaction.classes import DENSE, Class
+from convo_replay.redaction.classes.entry import LEAST_RUN
+
+_IN = "A-Za-z0-9+/_.-"
+# Shorter words are passed by on the way to the next long run: each character is looked at once.
+_RUN = re.compile(
+    rf"(?:[{_IN}]{{0,{LEAST_RUN - 1}}}+[^{_IN}]++){{0,500}}+(?:(?P<run>[{_IN}]{{{LEAST_RUN},}}+)|[{_IN}]*+\Z)?"
+)
+_SHORT = 128
+_MOST_DULL = 50_000
+_dull: set[str] = {""}
+
+
+def trie(words: Iterable[str]) -> str:
+    """A pattern for any of `words`, none of which begins another."""
+    table: dict[str, list[str]] = {}
+    for word in words:
+        table.setdefault(word[0], []).append(word[1:])
+    parts = [re.escape(first) + (trie(rest) if rest[0] else "") for first, rest in table.items()]
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
+
+
+_ANCHOR = trie(DENSE)
+_AT_START = re.compile(_ANCHOR)
+_INSIDE = re.compile(rf"[+/.]({_ANCHOR})")
+_ESCAPE_END = re.compile(r"(?<=\\)(?:[bfnrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?<=%)[0-9A-Fa-f]{2}")
+_MAY_START = re.compile(rf"(?:[bfnrt]|u[0-9A-Fa-f]{{4}}|x?[0-9A-Fa-f]{{2}})?{_ANCHOR}")
+"""An anchor at the beginning of a run, or behind the rest of an escape whose first character stands before the run."""
+
+
+def telling(text: str) -> Set[str]:
+    """The runs of a text, each once, that can hold anything."""
+    some = set(_RUN.findall(text))
+    some -= _dull
+    if not some:
+        return some
+    told = {run for run in some if _tells(run)}
+    if len(_dull) > _MOST_DULL:
+        _dull.clear()
+        _dull.add("")
+    _dull.update(run for run in some if len(run) <= _SHORT and run not in told)
+    return told
+
+
+def _tells(run: str) -> bool:
+    size = len(run)
+    if encodings.is_medium(run, 0, size):
+        return False
+    return _MAY_START.match(run) is not None or _INSIDE.search(run) is not None or encodings.may_hide(run, 0, size)
+
+
+def anchors(text: str, told: Set[str]) -> Iterator[tuple[int, tuple[Class, ...]]]:
+    """Where an anchor stands in one of these runs of a text, and its classes."""
+    for start, end in places(text, told):
+        match = _AT_START.match(text, start, end)
+        if match is None and start and text[start - 1] in "\\%":
+            escape = _ESCAPE_END.match(text, start, end)
+            match = None if escape is None else _AT_START.match(text, escape.end(), end)
+        if match is not None:
+            yield match.start(), DENSE[match[0]]
+        for match in _INSIDE.finditer(text, start, end):
+            yield match.start(1), DENSE[match[1]]
+
+
+def views(text: str, told: Set[str]) -> Iterator[encodings.View]:
+    """What these runs of a text say in base64 and hex."""
+    for start, end in places(text, told):
+        if encodings.may_hide(text, start, end):
+            yield from encodings.hidden(text, start, end)
+
+
+def places(text: str, told: Set[str]) -> Iterator[tuple[int, int]]:
+    """Start and end of each of these runs of a text."""
+    for match in _RUN.finditer(text) if told else ():
+        if match["run"] in told:
+            yield match.span("run")
