@@ -250,6 +250,7 @@ class Conversation(Breakable):
                 fingerprints=self._fingerprints,
                 matchers=[matcher for matcher in self.config.match_on if not isinstance(matcher, str)],
                 repeats=self.config.repeats,
+                value_of=self._redactor.value_of,
                 after=self._breaking.branches(exchanges) if self._breaking is not None else (),
             )
 

@@ -40,7 +40,7 @@ class Play:
     attempt: Attempt | None = None
     """In a fault run, what is to be told of what becomes of the answer."""
     pairs: Sequence[tuple[str, str]] = field(default=(), repr=False)
-    """Recorded placeholders, each with what stands in its place in the request: a placeholder, or the text itself."""
+    """Recorded placeholders, each with what stands in its place in the request: the value, or another placeholder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Player:
         matchers: callables `(recorded, sent) -> bool` that must all agree as well.
         repeats: whether an exchange may be played more than once.
         after: what `Exchange.after` may say: branches that are played, too.
+        value_of: the value that a placeholder of the live requests stands for, where it is known.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Player:
         matchers: Sequence[Callable[[Request, Request], Any]] = (),
         repeats: bool = False,
         after: Collection[str] = (),
+        value_of: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.exchanges = exchanges
         self.owner = owner
@@ -122,6 +124,7 @@ class Player:
         self._matchers = tuple(matchers)
         self._fingerprints = fingerprints
         self._pairing = Pairing()
+        self._value_of = value_of
         self.played: set[int] = set()
         """What has been used up."""
         self.covered: set[int] = set()
@@ -210,7 +213,8 @@ class Player:
         return None if best is None else (best, self._pairs(best, sent))
 
     def _pairs(self, index: int, sent: Fingerprint) -> list[tuple[str, str]]:
-        return list(zip(self.prints[index].placeholders, sent.placeholders, strict=False))
+        live = [self._value_of(name) or name for name in sent.placeholders]
+        return list(zip(self.prints[index].placeholders, live, strict=False))
 
     def _rank(self, index: int, sent: Fingerprint, raw: Request) -> tuple[bool, int, bool, bool, bool, bool, int]:
         owner = self.exchanges[index].test

@@ -160,3 +160,18 @@ def test_every_byte_stands_for_one_of_the_recorded_body(parts: list[str], values
 def test_a_value_that_would_need_escapes_stays_a_placeholder():
     exchange = Exchange(Request("GET", URL), (Head(200), Chunk(0, b'{"a": "redacted-secret-1"}'), End()))
     assert restored(exchange, {"redacted-secret-1": 'say "x"'}) is None
+
+
+def test_a_value_found_by_its_text_and_one_found_by_its_class_are_one(tmp_path: Path):
+    """The second request is recognized by wildcards only: what redacts it is not known any more in one place of it."""
+    told = (
+        (asked("Write to redacted-secret-1."), streamed("To redacted-secret-1.")),
+        (asked("Write to redacted-secret-1 about redacted-env-1."), streamed("To redacted-secret-1, redacted-env-1.")),
+        (asked("Write to redacted-secret-2 about redacted-env-1."), streamed("Other.")),
+        (asked("Again redacted-secret-1."), streamed("Again, redacted-secret-1.")),
+    )
+    with use_cassette(cassette(tmp_path, *((with_stream(body), events) for body, events in told)), secrets=[PERSON]):
+        assert say(asked("Write to person-5.")) == "To person-5."
+        assert say(asked("Write to person-5 about the weather.")) == "To person-5, redacted-env-1."
+        assert say(asked("Write to person-6 about the weather.")) == "Other."
+        assert say(asked("Again person-5.")) == "Again, person-5."

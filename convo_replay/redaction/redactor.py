@@ -107,23 +107,26 @@ class Redactor:
             if STAND_IN not in value and placeholders.PLACEHOLDER.fullmatch(value) is None:
                 self._values.learn(value, cls)
 
+    def value_of(self, placeholder: str) -> str | None:
+        """The value that a placeholder of this conversation stands for; `None` for one of a cassette."""
+        with self._lock:
+            return self._values.value_of(placeholder)
+
     def adopt(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         """A recorded request was recognized: its placeholders name the values of the live one from now on.
 
         Args:
-            pairs: (recorded placeholder, what stands in its place in the live request: a placeholder, or the text
-                itself where nothing knew it for a secret).
+            pairs: (recorded placeholder, the value in its place in the live request).
 
         Returns:
-            recorded placeholder → live value, for those that are known.
+            recorded placeholder → value, for values that are known.
         """
         known: dict[str, str] = {}
         with self._lock:
-            for recorded, live in pairs:
-                if live != recorded and self._values.value_of(recorded) is None and self._values.adopt(live, recorded):
+            for recorded, value in pairs:
+                if self._values.adopt(recorded, value):
                     self._forget()
-                value = self._values.value_of(recorded)
-                if value is not None:
+                if self._values.value_of(recorded) == value:
                     known[recorded] = value
         return known
 

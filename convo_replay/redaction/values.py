@@ -331,11 +331,13 @@ class Values:
         key = self._stands_for.get(placeholder)
         return None if key is None else key[1]
 
-    def adopt(self, placeholder: str, recorded: str) -> bool:
-        """From now on the value of `placeholder` is called what a cassette calls it; `False` if there is none."""
-        key = self._stands_for.pop(placeholder, None)
-        if key is None:
+    def adopt(self, recorded: str, value: str) -> bool:
+        """From now on `value`, where it is known, is called what a cassette calls it; whether that changes its name."""
+        key = placeholders.places(recorded)[0].cls, value
+        name = self._names.get(key)
+        if name is None or name == recorded or recorded in self._stands_for:
             return False
+        self._stands_for.pop(name, None)
         self._names[key] = recorded
         self._stands_for[recorded] = key
         return True
