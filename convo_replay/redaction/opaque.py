@@ -33,7 +33,7 @@ _DATA_OF = frozenset({"redacted_thinking", "reasoning.encrypted"})
 # Some are several runs, each with its padding: `gAAAA…=.x7Kd…`.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:={1,2}\.[A-Za-z0-9+/_-]+)*={0,2}")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]+")
-_UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _EMAIL = re.compile(
     rb"[A-Za-z0-9._%+-]{3,64}@[A-Za-z0-9-]{3,63}(?:\.[A-Za-z0-9-]{2,63}){0,4}\.[A-Za-z]{2,12}(?![A-Za-z])"
 )
@@ -64,4 +64,4 @@ def decoded(value: str) -> bytes:
 
 def identifies(data: bytes) -> bool:
     """Whether a UUID or an e-mail address stands in `data` in clear."""
-    return _UUID.search(data) is not None or (b"@" in data and _EMAIL.search(data) is not None)
+    return UUID.search(data) is not None or (b"@" in data and _EMAIL.search(data) is not None)

@@ -66,6 +66,8 @@ class Values:
         self._numbers: dict[str, int] = {}
         self._opaque: dict[str, str] = {}
         self._clean: set[str] = set()
+        self._unwritten: tuple[bytes, ...] = ()
+        """Known UUIDs as programs write them into opaque values: as 16 bytes, and without their dashes."""
 
     def __repr__(self) -> str:
         return f"<Values: {len(self._names)} placeholders>"
@@ -78,6 +80,9 @@ class Values:
         """`value` is a secret from now on."""
         if self.detector.learn(value, cls):
             self._clean.clear()
+            if opaque.UUID.fullmatch(value.encode("utf-8", "replace")):
+                bare = value.replace("-", "").lower()
+                self._unwritten += (bytes.fromhex(bare), bare.encode(), bare.upper().encode())
 
     def string(self, text: str) -> str:
         """`text` with placeholders."""
@@ -218,7 +223,7 @@ class Values:
             return False
         data = opaque.decoded(text)
         known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False, context=False)
-        return bool(known) or opaque.identifies(data)
+        return bool(known) or opaque.identifies(data) or any(form in data for form in self._unwritten)
 
     def joined(self, values: Sequence[Any], kinds: Sequence[str] = (), *, tokens: bool = False) -> Joined:
         """What becomes of the pieces in `values`, decided in the values they make up.

@@ -216,3 +216,18 @@ def test_a_block_whose_type_is_no_text_is_read_like_any_other(kind):
     block = {"type": kind, "data": _opaque(UUID)}
     redacted = Redactor({}).request(Request("POST", "https://x/v1/messages", (), Json({"messages": [block]})))
     assert redacted.json["messages"][0]["type"] == kind
+
+
+@pytest.mark.parametrize("form", ["16 bytes", "bare", "bare, capitals"])
+def test_a_known_organization_is_found_as_programs_write_it(form: str) -> None:
+    bare = UUID.replace("-", "")
+    clear = {"16 bytes": bytes.fromhex(bare), "bare": bare.encode(), "bare, capitals": bare.upper().encode()}[form]
+    noise = random.Random(7).randbytes(60)
+    signature = base64.b64encode(noise + b"\x0a\x10" + clear + noise).decode()
+    redactor = Redactor()
+    assert _redacted(redactor, _block("signature", signature))[0]["signature"] == signature
+    redactor.learn_request(Request("POST", "https://x", (("anthropic-organization-id", UUID),)))
+    made = _redacted(redactor, _block("signature", signature))[0]["signature"]
+    assert found(made) == [made]
+    assert len(made) == len(signature)
+    assert not redactor.resendable
