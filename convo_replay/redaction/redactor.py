@@ -218,6 +218,9 @@ class Redactor:
         with self._lock:
             self._values.local = {}
             try:
+                for step in steps[:1]:
+                    if isinstance(step, Head):
+                        self._learn_ids(step.headers)
                 return self._settled(lambda: self._steps(steps))
             finally:
                 self._values.local = {}
@@ -424,7 +427,6 @@ class Redactor:
         head = steps[0] if steps and isinstance(steps[0], Head) else None
         made: list[Step] = []
         if head is not None:
-            self._learn_ids(head.headers)
             kept, reason = self._headers(head.headers, None, response=True), string(head.reason)
             same = kept is head.headers and reason is head.reason
             made.append(head if same else replace(head, headers=kept, reason=reason))
