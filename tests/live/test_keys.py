@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import anthropic
 import openai
 import pytest
 
+from convo_replay import Conversation, sse
 from live.callers import MODEL, body, httpx, use_cassette
 from upstream import Upstream
 
@@ -24,7 +26,7 @@ def keys(seed: int) -> dict[str, str]:
     return {
         "ANTHROPIC_API_KEY": f"sk-ant-api03-{secret(seed, 93)}AA",
         "OPENAI_API_KEY": f"sk-proj-{secret(seed + 1, 74)}T3BlbkFJ{secret(seed + 2, 74)}",
-        "GATEWAY_API_KEY": f"sk-{secret(seed + 3, 48)}",
+        "GATEWAY_API_KEY": f"sk-{secret(seed + 3, 45)}4z7",
         "OPENROUTER_API_KEY": "sk-or-v1-" + "".join(f"{(seed * 31 + i * i) % 16:x}" for i in range(64)),
         "WEATHER_SERVICE_TOKEN": f"wx_{secret(seed + 4, 24)}",
         "DATABASE_PASSWORD": f"{secret(seed + 5, 18)}!",
@@ -32,6 +34,8 @@ def keys(seed: int) -> dict[str, str]:
 
 
 A, B = keys(1), keys(13)
+SHAPED = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GATEWAY_API_KEY", "OPENROUTER_API_KEY"]
+"""Known by their shape, where no environment tells them."""
 
 
 def windows(text: str, size: int = 12) -> set[str]:
@@ -45,6 +49,11 @@ def assert_clean(text: str, secrets: dict[str, str]) -> None:
         assert value not in text, f"{name} is in the file"
         found = sorted(part for part in windows(value) if part in text)
         assert not found, f"a part of {name} is in the file"
+
+
+def shown(convo: Conversation) -> str:
+    """What a test can read of a conversation."""
+    return f"{convo.exchanges!r} {convo.turns!r} {convo!r} {convo.notes!r}"
 
 
 def use(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
@@ -82,20 +91,37 @@ def test_a_key_in_the_prompt_echoed_in_pieces(name, upstream: Upstream, cassette
     """The upstream's model says what it was told, eight characters per delta."""
     url = upstream.url("echo")
     use(monkeypatch, A)
-    with use_cassette(cassette, record="once"):
+    with use_cassette(cassette, record="once") as convo:
         recorded = ask(url, f"My key is {A[name]}, keep it.")
     assert recorded == [f"My key is {A[name]}, keep it."] * 3  # the application sees what was sent
-    assert_clean(cassette.read_text(), A)
+    written = cassette.read_text()
+    assert_clean(written + shown(convo), A)
     upstream.stop()
-    use(monkeypatch, B)
-    with use_cassette(cassette):
-        replayed = ask(url, f"My key is {B[name]}, keep it.")
-    assert len(set(replayed)) == 1
-    assert replayed[0].startswith("My key is redacted-")
-    assert replayed[0].endswith(", keep it.")
+    (held,) = set(re.findall(r"My key is (redacted-[\w-]+), keep", written))
+    for later, said in ((A, A[name]), (B, B[name]), ({}, A[name]), ({}, held)):
+        use(monkeypatch, later)
+        with use_cassette(cassette) as convo:
+            replayed = ask(url, f"My key is {said}, keep it.")
+        # What its own request said, where it can be told for a secret.
+        answer = said if later or name in SHAPED else held
+        assert replayed == [f"My key is {answer}, keep it."] * 3
+        assert_clean(shown(convo), A | B)
+        assert cassette.read_text() == written
 
 
-@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GATEWAY_API_KEY", "OPENROUTER_API_KEY"])
+def test_a_key_that_only_the_answer_holds(upstream: Upstream, cassette: Path, monkeypatch):
+    """Its request does not say it, so that a replay has nothing to say in its place."""
+    use(monkeypatch, A)
+    url = upstream.url("echo", "/v1/messages")
+    with use_cassette(cassette, record="once"):
+        httpx.post(url, json=body(f"It is {A['ANTHROPIC_API_KEY']}."))
+    upstream.stop()
+    with use_cassette(cassette, match_on=["method", "path"]):
+        answer = httpx.post(url, json=body("What is it?")).json()
+    assert answer["content"][0]["text"] == "It is redacted-anthropic-key-1."
+
+
+@pytest.mark.parametrize("name", SHAPED)
 @pytest.mark.parametrize("later", [{}, B], ids=["no keys", "other keys"])
 def test_a_key_known_by_its_shape(name, later, upstream: Upstream, cassette: Path, monkeypatch):
     """Set nowhere in the environment: in a prompt that a program holds."""
@@ -151,9 +177,10 @@ def test_two_keys_stay_two(upstream: Upstream, cassette: Path, monkeypatch):
         assert both(B, ["two", "one"]) == recorded
 
 
-def test_named_secrets(upstream: Upstream, cassette: Path):
-    import re
+WORDS = ("Nachtigall", "SPECTRE", "4711")
 
+
+def test_named_secrets(upstream: Upstream, cassette: Path):
     url = upstream.url("echo,piece=3")
     text = "Agent 007-SPECTRE knows Projekt Nachtigall and codeword-4711."
 
@@ -165,12 +192,15 @@ def test_named_secrets(upstream: Upstream, cassette: Path):
     with use_cassette(cassette, record="once", **settings):
         httpx.post(url + "/v1/messages", json=body(text, stream=True))
     written = cassette.read_text()
-    for word in ("Nachtigall", "007-SPECTRE", "SPECTRE", "codeword-4711", "4711"):
+    for word in WORDS:
         assert word not in written
     upstream.stop()
-    with use_cassette(cassette, **settings):
+    with use_cassette(cassette, **settings) as convo:
         answer = httpx.post(url + "/v1/messages", json=body(text, stream=True)).text
-    assert "redacted-" in answer
+    deltas = [json.loads(event.data).get("delta", {}) for event in sse.split(answer.encode()) if event.data]
+    assert "".join(delta.get("text", "") for delta in deltas) == text
+    for word in WORDS:
+        assert word not in shown(convo)
 
 
 def test_a_miss_never_shows_a_key(upstream: Upstream, cassette: Path, monkeypatch):
@@ -203,13 +233,13 @@ def test_a_key_in_a_tool_call_and_in_thinking(name, upstream: Upstream, cassette
     assert_clean(cassette.read_text(), A)
     upstream.stop()
     use(monkeypatch, B)
-    with use_cassette(cassette), anthropic.Anthropic(base_url=url) as api:
+    with use_cassette(cassette) as convo, anthropic.Anthropic(base_url=url) as api:
         with api.messages.stream(**body(f"Note {B[name]}.")) as stream:
             note = stream.get_final_message().content[1].input
         with openai.OpenAI(base_url=url + "/v1") as other:
             list(other.chat.completions.create(model=MODEL, messages=body(f"Note {B[name]}.")["messages"], stream=True))
-    assert note["text"] == note["nested"][0]
-    assert note["text"].startswith("Note redacted-")
+    assert note["text"] == note["nested"][0] == f"Note {B[name]}."
+    assert_clean(shown(convo), A | B)
 
 
 def test_a_key_that_comes_back_in_the_next_turn(upstream: Upstream, cassette: Path, monkeypatch):
@@ -308,5 +338,4 @@ def test_the_conversation_shows_no_key(upstream: Upstream, cassette: Path, monke
     use(monkeypatch, A)
     with use_cassette(cassette, record="once") as convo:
         ask(upstream.url("echo"), f"Keys: {' '.join(A.values())}")
-        shown = f"{convo.exchanges!r} {convo.turns!r} {convo!r} {convo.notes!r}"
-    assert_clean(shown, A)
+    assert_clean(shown(convo), A)
