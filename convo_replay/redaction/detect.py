@@ -30,10 +30,12 @@ Secret = str | re.Pattern[str] | Callable[[str], Iterable[tuple[int, int]]]
 _ESCAPABLE = re.compile(r"[^!#-.0-;=?-\[\]-~]")
 _MOST_SEARCHED = 2_000_000
 _LEAST_ENCODED = 7
-_SHORT = 64
-_MOST_CLEAN = 50_000
+_SHORT = 128
+_MOST_REMEMBERED = 30_000
 _clean: set[str] = set()
 """Short texts that hold nothing of the table, whoever asks: the words of every body."""
+_empty: set[str] = set()
+"""Short texts in which something of the table begins, and nothing is found."""
 _DEPTH = 4
 """Encodings inside each other: base64 of base64 of JSON in a URL."""
 
@@ -130,7 +132,7 @@ class Detector:
         found = [*self.known(text), *self._begun(text)] if self._classes else []
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
-        if len(text) > _SHORT or text not in _clean:
+        if len(text) > _SHORT or (text not in _clean and text not in _empty):
             found += self._by_table(text, found, custom, context, depth)
         if self._escapable and depth:
             for view in encodings.json_views(text):
@@ -145,9 +147,12 @@ class Detector:
     def _by_table(self, text: str, known: Sequence[Finding], custom: bool, context: bool, depth: int) -> list[Finding]:
         """What the table, names and encodings say; a short text of which they say nothing is remembered."""
         found: list[Finding] = []
+        patterned: list[Finding] = []
         told = runs.telling(text)
-        spots = [*_loose(text), *runs.anchors(text, told)]
-        views = [*runs.views(text, told), *encodings.views(text)] if depth else []
+        dense, views = runs.look(text, told, depth > 0) if told else ([], [])
+        spots = [*_loose(text), *dense]
+        if depth:
+            views += encodings.views(text)
         searched = _may_match(text)
         if spots or searched or known:
             fixed = _fixed(text)
@@ -157,10 +162,8 @@ class Detector:
             patterned += _adjoining(text, [one.end for one in (*known, *patterned)] + [one.end for one in fixed])
             found += [one for one in patterned if one.cls not in self._keep and (context or not one.context)]
         named = list(naming.in_text(text))
-        if not (spots or searched or views or named or known) and depth and len(text) <= _SHORT:
-            if len(_clean) >= _MOST_CLEAN:
-                _clean.clear()
-            _clean.add(text)
+        if depth and len(text) <= _SHORT and not (patterned or views or named or known):
+            _remember(_empty if spots or searched or naming.may_hold(text) else _clean, text)
         if context:
             found += [
                 Finding(start, end, cls, text[start:end], context=True)
@@ -231,7 +234,7 @@ class Detector:
             if encodings.is_escaped(text) or naming.may_hold(text) or _may_match(text):
                 return True
             told = runs.telling(text)
-            if told and (any(runs.anchors(text, told)) or any(runs.views(text, told))):
+            if told and any(runs.look(text, told, True)):
                 return True
         if not self._classes:
             return False
@@ -299,6 +302,12 @@ def _may_match(text: str) -> list[Class]:
 
 _FOLDED = bytes.maketrans(b"123456789 .", b"000000000--")
 """Digits that are all alike, as what stands between groups of them."""
+
+
+def _remember(texts: set[str], text: str) -> None:
+    if len(texts) >= _MOST_REMEMBERED:
+        texts.clear()
+    texts.add(text)
 
 
 def _fixed(text: str) -> list[Placeholder]:

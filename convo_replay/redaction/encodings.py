@@ -32,10 +32,10 @@ class View:
 def views(text: str) -> Iterator[View]:
     """What stands in `text` in percent-encoding and in JSON escapes, with what stands around each."""
     if "%" in text and _ONE_PERCENT.search(text) is not None:
-        for view in _unescaped(text, _PERCENT, _percent):
-            yield view
-            if "+" in view.text:  # a blank, in a form
-                yield View(view.text.replace("+", " "), view.place)
+        for start, end in _near(text, _PERCENT):
+            yield _view(text, start, end, _PERCENT, _percent)
+            if text.find("+", start, end) >= 0:
+                yield _view(text, start, end, _FORM, _percent)
     if "\\" in text and _ESCAPES.search(text) is not None:
         yield from _unescaped(text, _ESCAPES, _escape)
 
@@ -47,6 +47,7 @@ def json_views(text: str) -> Iterator[View]:
 
 
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_FORM = re.compile(r"(?:%[0-9A-Fa-f]{2})+|\+")
 _ONE_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 # What an encoder escapes though JSON does not ask for it, in a string inside of strings too.
 _ESCAPES = re.compile(r"\\(?<!\\\\)\\{0,7}+(?:u00(0[9AaDd]|[2-7][0-9A-Fa-f])|(/))")
@@ -59,6 +60,8 @@ _DENSE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
 
 def _percent(match: re.Match[str]) -> str:
+    if match[0] == "+":  # a blank, in a form
+        return " "
     return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "surrogateescape")
 
 
@@ -77,12 +80,18 @@ def _json_escape(match: re.Match[str]) -> str:
 
 
 def _unescaped(text: str, escapes: re.Pattern[str], decode: Callable[[re.Match[str]], str]) -> Iterator[View]:
-    """A view of each neighbourhood of escapes: all of a short text, of a long one what is near to one."""
+    """A view of each neighbourhood of escapes."""
+    for start, end in _near(text, escapes):
+        yield _view(text, start, end, escapes, decode)
+
+
+def _near(text: str, escapes: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """The neighbourhoods of escapes: all of a short text, of a long one what is near to one."""
     start = end = -1
     for match in escapes.finditer(text):
         if match.start() > end:
             if end >= 0:
-                yield _view(text, start, end, escapes, decode)
+                yield start, end
             start = max(match.start() - _AROUND, end, 0)
             if start and text[start] not in "\"' \n\t,;":
                 start = max(_run_before(text, start), end, 0)
@@ -94,7 +103,7 @@ def _unescaped(text: str, escapes: re.Pattern[str], decode: Callable[[re.Match[s
             rest = _DENSE.match(text, end)
             end = rest.end() if rest is not None else end
     if end >= 0:
-        yield _view(text, start, end, escapes, decode)
+        yield start, end
 
 
 def _run_before(text: str, start: int) -> int:
@@ -140,9 +149,12 @@ def _original(steps: tuple[list[int], list[int]], at: int) -> int:
 _THREE64 = r"[I-Za-f][C-HS-Xi-n0-3yz][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]"
 _TEXT64 = re.compile(_THREE64 * 4 + f"(?:{_THREE64})*+")  # written out, it is found twice as fast as with `{4,}`
 _TEXT16 = re.compile(r"(?:[2-7][0-9A-Fa-f]|0[9AaDd]){10,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*+")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/_-]")
 _STANDARD = str.maketrans("-_", "+/")
-_PRINTABLE = re.compile(r"[\t\n\r -~]{11,}")
+_PRINTABLE = re.compile(r"[\t\n\r -~]*+")
+_IS_PRINTABLE = bytes(byte in b"\t\n\r" or 32 <= byte < 127 for byte in range(256))
+_ELEVEN = bytes([1]) * 11
 _MAGIC = (
     "iVBORw0KGgo",  # PNG
     "/9j/", "_9j_",  # JPEG
@@ -174,8 +186,8 @@ def hidden(text: str, start: int, end: int) -> Iterator[View]:
         if match is None:
             break
         begin = _run_start(text, start, match.start())
-        after = _NOT_BASE64.search(text, match.end(), end)
-        at = stop = after.start() if after is not None else end
+        rest = _BASE64.match(text, match.end(), end)
+        at = stop = rest.end() if rest is not None else end
         yield from _in_base64(text, begin, stop)
     match = _TEXT16.search(text, start, end)
     while match is not None:
@@ -252,9 +264,19 @@ def _decode(run: str) -> tuple[tuple[int, int, str], ...]:
         body = standard[offset:]
         if len(body) % 4 == 1:
             body = body[:-1]
-        decoded = base64.b64decode(body + "=" * (-len(body) % 4)).decode("latin-1")
-        found += [(offset, match.start(), match[0]) for match in _PRINTABLE.finditer(decoded)]
+        data = base64.b64decode(body + "=" * (-len(body) % 4))
+        found += [(offset, first, stretch) for first, stretch in _printable(data)]
     return tuple(found)
+
+
+def _printable(data: bytes) -> Iterator[tuple[int, str]]:
+    """(offset, text) of each stretch of at least eleven printable bytes."""
+    kinds = data.translate(_IS_PRINTABLE)
+    at = kinds.find(_ELEVEN)
+    decoded = data.decode("latin-1") if at >= 0 else ""
+    while at >= 0 and (match := _PRINTABLE.match(decoded, at)) is not None:
+        yield at, match[0]
+        at = kinds.find(_ELEVEN, match.end())
 
 
 _decoded = functools.lru_cache(512)(_decode)
@@ -262,8 +284,12 @@ _decoded = functools.lru_cache(512)(_decode)
 
 def _in_hex(text: str, match: re.Match[str]) -> Iterator[View]:
     start, end = match.span()
-    yield View(bytes.fromhex(text[start:end]).decode("latin-1"), functools.partial(_place_in_hex, start))
+    yield View(bytes.fromhex(text[start:end]).decode("latin-1"), functools.partial(_place_in_hex, text, start, end))
 
 
-def _place_in_hex(base: int, begin: int, stop: int) -> Place:
-    return base + 2 * begin, base + 2 * stop, False
+def _place_in_hex(text: str, base: int, end: int, begin: int, stop: int) -> Place:
+    stop = base + 2 * stop
+    # A digit that follows would read as one of the placeholder's number, and half a byte would be left.
+    while stop < end and text[stop].isdecimal():
+        stop += 2
+    return base + 2 * begin, stop, False

@@ -7,7 +7,7 @@ and short ones that hold nothing are remembered by everybody, for what a run can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Sequence, Set
 
 from convo_replay.redaction import encodings
 from convo_replay.redaction.classes import DENSE, Class
@@ -61,28 +61,25 @@ def _tells(run: str) -> bool:
     return _MAY_START.match(run) is not None or _INSIDE.search(run) is not None or encodings.may_hide(run, 0, size)
 
 
-def anchors(text: str, told: Set[str]) -> Iterator[tuple[int, tuple[Class, ...]]]:
-    """Where an anchor stands in one of these runs of a text, and its classes."""
-    for start, end in places(text, told):
-        match = _AT_START.match(text, start, end)
-        if match is None and start and text[start - 1] in "\\%":
-            escape = _ESCAPE_END.match(text, start, end)
-            match = None if escape is None else _AT_START.match(text, escape.end(), end)
-        if match is not None:
-            yield match.start(), DENSE[match[0]]
-        for match in _INSIDE.finditer(text, start, end):
-            yield match.start(1), DENSE[match[1]]
+Spots = list[tuple[int, Sequence[Class]]]
+"""Where anchors stand, and the classes of each."""
 
 
-def views(text: str, told: Set[str]) -> Iterator[encodings.View]:
-    """What these runs of a text say in base64 and hex."""
-    for start, end in places(text, told):
-        if encodings.may_hide(text, start, end):
-            yield from encodings.hidden(text, start, end)
-
-
-def places(text: str, told: Set[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of each of these runs of a text."""
+def look(text: str, told: Set[str], decode: bool) -> tuple[Spots, list[encodings.View]]:
+    """The anchors in these runs of a text, and what those say in base64 and hex if `decode`."""
+    spots: Spots = []
+    views: list[encodings.View] = []
     for match in _RUN.finditer(text) if told else ():
-        if match["run"] in told:
-            yield match.span("run")
+        if match["run"] not in told:
+            continue
+        start, end = match.span("run")
+        anchor = _AT_START.match(text, start, end)
+        if anchor is None and start and text[start - 1] in "\\%":
+            escape = _ESCAPE_END.match(text, start, end)
+            anchor = None if escape is None else _AT_START.match(text, escape.end(), end)
+        if anchor is not None:
+            spots.append((anchor.start(), DENSE[anchor[0]]))
+        spots += [(inside.start(1), DENSE[inside[1]]) for inside in _INSIDE.finditer(text, start, end)]
+        if decode and encodings.may_hide(text, start, end):
+            views += encodings.hidden(text, start, end)
+    return spots, views
