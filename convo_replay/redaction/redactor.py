@@ -255,6 +255,14 @@ class Redactor:
         with self._lock:
             return self._values.place(cls, value)
 
+    def stands_for(self, placeholder: str) -> tuple[str, str | None]:
+        """The class of what a placeholder stands for, and the value, where this conversation gave it and knows it."""
+        with self._lock:
+            place = placeholders.places(placeholder)[0]
+            if place.cls == placeholders.OPAQUE_CLASS:
+                return self._values.held(place.number), None
+            return place.cls, self._values.value_of(placeholder)
+
     def known_in(self, text: str) -> list[tuple[int, str]]:
         """(offset, class) of what gives access, and of known values, in a text that is not parsed.
 

@@ -65,6 +65,8 @@ class Values:
         self._stands_for: dict[str, tuple[str, str]] = {}
         self._numbers: dict[str, int] = {}
         self._opaque: dict[str, str] = {}
+        self._held: dict[int, str] = {}
+        """Number of an opaque placeholder → class of what was found in it."""
         self._clean: set[str] = set()
         self._unwritten: tuple[bytes, ...] = ()
         """Known UUIDs as programs write them into opaque values: as 16 bytes, and without their dashes."""
@@ -114,7 +116,7 @@ class Values:
             if finding.context and not finding.opaque:
                 self._learn_distinctive(finding.value, finding.cls)
             if finding.opaque:
-                replacement = self._stand_in(text[finding.start : finding.end])
+                replacement = self._stand_in(text[finding.start : finding.end], finding.cls)
             else:
                 replacement = self.place(finding.cls, finding.value)
             made.append((finding.start, finding.end, replacement))
@@ -204,18 +206,31 @@ class Values:
         if text not in self._opaque and not self._identifies(text):
             return text
         self.resendable = False
-        return self._stand_in(text)
+        return self._stand_in(text, self._key_in(text))
 
-    def _stand_in(self, text: str) -> str:
-        """Base64 of the length of `text`, the same at every occurrence."""
+    def _key_in(self, text: str) -> str:
+        """The class of what gives access in an opaque value; `opaque` where there is no such thing."""
+        data = opaque.decoded(text).decode("latin-1")
+        found = self.detector.find(data, custom=False, context=False)
+        errors = [finding.cls for finding in found if BY_NAME[finding.cls].severity == "error"]
+        return errors[0] if errors else placeholders.OPAQUE_CLASS
+
+    def _stand_in(self, text: str, cls: str) -> str:
+        """Base64 of the length of `text`, which holds something of a class; the same at every occurrence."""
         if self.probe is not None:
-            self.probe.append(placeholders.OPAQUE_CLASS)
+            self.probe.append(cls)
         made = self._opaque.get(text)
         if made is None:
             if self.probe is not None:
                 return placeholders.make_opaque(text, 0)
-            made = self._opaque[text] = placeholders.make_opaque(text, self._next(placeholders.OPAQUE_CLASS))
+            number = self._next(placeholders.OPAQUE_CLASS)
+            self._held[number] = cls
+            made = self._opaque[text] = placeholders.make_opaque(text, number)
         return made
+
+    def held(self, number: int) -> str:
+        """The class of what an opaque placeholder of this number stands for."""
+        return self._held.get(number, placeholders.OPAQUE_CLASS)
 
     def _identifies(self, text: str) -> bool:
         if text.startswith(placeholders.OPAQUE_MARK):

@@ -113,11 +113,11 @@ class Page:
     def _counts(self) -> None:
         scanned = [one for one in self._scanned if not one.skipped]
         counts: dict[Severity, Counter[str]] = {severity: Counter() for severity in SEVERITIES}
-        files: dict[str, set[Path]] = defaultdict(set)
+        files: dict[tuple[Severity, str], set[Path]] = defaultdict(set)
         for one in scanned:
             for hit in one.findings:
                 counts[hit.severity][hit.cls] += 1
-                files[hit.cls].add(one.file)
+                files[hit.severity, hit.cls].add(one.file)
         size = sum(one.size for one in scanned)
         held = f"{number(len(scanned), 'file')}, {number(sum(one.exchanges for one in scanned), 'exchange')}"
         bad = sum(counts[severity].total() for severity in FAILING)
@@ -127,7 +127,7 @@ class Page:
         for severity in SEVERITIES:
             for cls, count in counts[severity].most_common():
                 kept = "  (kept by policy or masked; listed by --json)" if severity == "info" else ""
-                told = f"{cls:<22} {count:>6,} in {number(len(files[cls]), 'file')}"
+                told = f"{cls:<22} {count:>6,} in {number(len(files[severity, cls]), 'file')}"
                 self._row(severity, styled(told), styled(kept, "dim"))
 
     def _what_next(self, failing: Sequence[Scanned]) -> None:

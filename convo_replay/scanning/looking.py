@@ -137,28 +137,26 @@ class Look:
         named = paths([start for start, _, _ in edits]) if paths is not None else [path] * len(edits)
         some = False
         for (start, end, text), where in zip(edits, named, strict=True):
-            for cls in self._classes(old[start:end], text, where):
+            place = offset + start if in_clear or at is None else offset
+            for cls in self._classes(old[start:end], text):
                 some = True
-                if cls in _BY_PLACE and headers.is_masked(old[start:end]):
-                    self.add(exchange, "masked", where, at, offset + start if in_clear or at is None else offset)
-                    continue
-                self.add(
-                    exchange, cls, where, at, offset + start if in_clear or at is None else offset, fixable=fixable
-                )
+                self.add(exchange, cls, where, at, place, fixable=fixable)
         if not some and not is_part:
-            self.add(exchange, "opaque", named[0], at, offset, fixable=fixable)
+            for cls in self.classes_in(old.encode("utf-8", "surrogatepass")):
+                self.add(exchange, cls, named[0], at, offset, fixable=fixable)
         if at is not None and fixable and in_clear:
             self.changes.append(Change(at, new, edits))
         return True
 
-    def _classes(self, old: str, text: str, path: str) -> list[str]:
-        """The classes of a stretch, by what took its place."""
+    def _classes(self, old: str, text: str) -> list[str]:
+        """The classes of a stretch, by what took its place: the whole of a value decides, of which this may be a part."""
         before = placeholders.found(old)
-        made = [place.cls for place in placeholders.places(text) if text[place.start : place.end] not in before]
-        if placeholders.OPAQUE_CLASS in made and path.rpartition(".")[2] not in opaque.FIELDS:
-            with self.redactor.probing() as probed:  # base64 of a secret: of which class?
-                self.redactor.text(old)
-            made = [cls for cls in made if cls != placeholders.OPAQUE_CLASS] + (probed or [placeholders.OPAQUE_CLASS])
+        made = []
+        for placeholder in placeholders.found(text):
+            if placeholder not in before:
+                cls, value = self.redactor.stands_for(placeholder)
+                is_mask = cls in _BY_PLACE and value is not None and headers.is_masked(value)
+                made.append("masked" if is_mask else cls)
         return list(dict.fromkeys(made))
 
     def header(self, exchange: int | None, side: str, header: Header) -> None:

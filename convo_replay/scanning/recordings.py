@@ -17,6 +17,7 @@ from convo_replay.bodies import parse_json
 from convo_replay.cassette import content_encoding, vcrpy
 from convo_replay.exchange import Binary, Body, Chunk, End, Exchange, Head, Json, Request, Text
 from convo_replay.redaction import headers as headers_table
+from convo_replay.redaction import naming
 from convo_replay.redaction.classes import BY_NAME, classify
 
 Path = tuple[Any, ...]
@@ -117,9 +118,17 @@ def is_masked(header: Header, side: str) -> bool:
     if BY_NAME[cls].severity != "error":
         return _MASK.search(header.value) is not None
     value = header.value.partition(";")[0] if header.name == "set-cookie" else header.value
+    if _only_ends_in_key(header.name) and not naming.is_secret_value(header.value):
+        return True
     return headers_table.is_masked(value) and classify(header.value.rpartition(" ")[2]) is None
 
 
+def _only_ends_in_key(name: str) -> bool:
+    """Whether nothing in a header's name but its end says that it holds a key: `extra-header-key`."""
+    return name.endswith("-key") and not naming.telling(name) and _SAYS_MORE.search(name) is None
+
+
+_SAYS_MORE = re.compile(r"auth|api|token|secret|password|credential|signature")
 _MASK = re.compile(r"\*{3}|X{3}|redacted|filtered|scrubbed|masked|^[<\[{].*[>\]}]$", re.IGNORECASE)
 
 
