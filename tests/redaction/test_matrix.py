@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import astuple
@@ -42,6 +43,8 @@ KINDS: dict[str, str] = {
     "basic": "opensesame!",
     "organization": "a1b2c3d4-0000-4000-8000-0123456789ab",
 }
+ALL = bool(os.environ.get("CONVO_PLANTED"))
+EVERYWHERE = ("anthropic-key-3", "config", "config-pattern", "config-function", "env-url", "organization")
 HEADERS = (
     ("authorization", "Bearer sk-litellm-master"),
     ("proxy-authorization", "Basic " + base64.b64encode(b"ada:opensesame!").decode()),
@@ -153,24 +156,18 @@ def _anthropic(pieces: list[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_secret_survives_in_any_place(kind: str, place: str) -> None:
-    secret = KINDS[kind]
-    if place == "text event":
-        secret = secret.replace("\t", " ")
-        if secret != KINDS[kind]:
-            pytest.skip("a field of an event holds no tab")
-    if place == "comment" and "\n" in secret:
-        pytest.skip("a comment holds no line break")
-    redactor = _redactor()
-    exchange = PLACES[place](secret)
-    redacted = redactor.exchange(exchange)
-    shown = _everything(redacted)
-    for form in {secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3], quote(secret, safe="")}:
-        assert form not in shown
-    assert leaks([redacted], redactor) == []
-    assert redactor.exchange(redacted) == redacted
-    assert secret not in repr(redactor)
+def test_no_secret_survives_in_any_place(place: str) -> None:
+    for kind, secret in KINDS.items():
+        if (place == "text event" and "\t" in secret) or (place == "comment" and "\n" in secret):
+            continue  # a field of an event holds no tab, and a comment no line break
+        redactor = _redactor()
+        redacted = redactor.exchange(PLACES[place](secret))
+        shown = _everything(redacted)
+        for form in {secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3], quote(secret, safe="")}:
+            assert form not in shown, kind
+        assert leaks([redacted], redactor) == [], kind
+        assert redactor.exchange(redacted) == redacted, kind
+        assert secret not in repr(redactor), kind
 
 
 def _everything(exchange: Exchange) -> str:
@@ -216,9 +213,8 @@ GRAMMARS: dict[str, tuple[Callable[[str], dict[str, Any]], list[str | int]]] = {
 }
 
 
-def _events(grammar: str, pieces: list[str]) -> tuple[list[bytes], list[str | int]]:
-    make, path = GRAMMARS[grammar]
-    return [b"data: " + json.dumps(make(piece)).encode() + b"\n\n" for piece in pieces], path
+def _events(make: Callable[[str], dict[str, Any]], pieces: list[str]) -> list[bytes]:
+    return [b"data: " + json.dumps(make(piece)).encode() + b"\n\n" for piece in pieces]
 
 
 def _accumulated(raws: list[bytes], path: list[str | int]) -> str:
@@ -237,35 +233,37 @@ def _redact_stream(redactor: Redactor, raws: list[bytes]) -> list[bytes]:
     return [step.data for step in made if isinstance(step, Chunk)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_secret_split_anywhere_is_one_secret(kind: str) -> None:
-    secret = KINDS[kind]
-    text = f"it is {secret} é."
-    redactor = _redactor()
-    expected = redactor.text(text)
-    assert secret not in expected
-    for grammar in GRAMMARS:
-        step = 1 if grammar in ("anthropic text", "chat arguments") else 7
-        for cut in range(0, len(text) + 1, step):
-            raws, path = _events(grammar, [text[:cut], "", text[cut:]])
+@pytest.mark.parametrize("grammar", GRAMMARS)
+def test_a_secret_split_anywhere_is_one_secret(grammar: str) -> None:
+    """At every position of each kind with CONVO_PLANTED; else each kind at some, and each position of some kinds."""
+    make, path = GRAMMARS[grammar]
+    for number, (kind, secret) in enumerate(KINDS.items()):
+        text = f"it is {secret} é."
+        redactor = _redactor()
+        expected = redactor.text(text)
+        assert secret not in expected
+        step = 1 if ALL or (kind in EVERYWHERE and grammar in ("anthropic text", "chat arguments")) else 11
+        for cut in range(number % step, len(text) + 1, step):
+            raws = _events(make, [text[:cut], "", text[cut:]])
             made = _redact_stream(redactor, raws)
             assert len(made) == len(raws)
-            assert _accumulated(made, path) == expected
-            assert _redact_stream(redactor, made) == made
+            assert _accumulated(made, path) == expected, (kind, cut)
+            assert _redact_stream(redactor, made) == made, (kind, cut)
 
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
-@pytest.mark.parametrize("size", [1, 2, 5, 13])
-def test_a_secret_in_many_deltas(grammar: str, size: int) -> None:
+def test_a_secret_in_many_deltas(grammar: str) -> None:
     text = f"a {KINDS['anthropic-key-3']} b {KINDS['env']} c {KINDS['env']}"
-    raws, path = _events(grammar, [text[at : at + size] for at in range(0, len(text), size)])
-    made = _redact_stream(_redactor(), raws)
-    assert len(made) == len(raws)
-    assert _accumulated(made, path) == _redactor().text(text)
+    make, path = GRAMMARS[grammar]
+    for size in (1, 2, 5, 13):
+        raws = _events(make, [text[at : at + size] for at in range(0, len(text), size)])
+        made = _redact_stream(_redactor(), raws)
+        assert len(made) == len(raws), size
+        assert _accumulated(made, path) == _redactor().text(text), size
 
 
 def test_the_placeholder_stands_whole_in_the_first_delta_touched() -> None:
-    raws, _ = _events("anthropic text", ["a tiger", "-str", "ipe b", " c"])
+    raws = _events(GRAMMARS["anthropic text"][0], ["a tiger", "-str", "ipe b", " c"])
     made = _redact_stream(_redactor(), raws)
     assert [json.loads(raw[6:])["delta"]["text"] for raw in made] == ["a redacted-secret-1", "", " b", " c"]
     assert made[3] is raws[3] or made[3] == raws[3]

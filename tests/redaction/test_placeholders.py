@@ -66,12 +66,12 @@ def test_digits_beside_a_secret_do_not_join_its_number() -> None:
     assert make("secret", 123) not in redactor.text("alpha23")
 
 
-@pytest.mark.parametrize("cls", BY_NAME)
 @pytest.mark.parametrize("around", ["{}", "a {} b", '"{}"', "id={}&x=1", "x/{}/y", "<{}>,"])
-def test_each_class_knows_its_placeholder_and_no_pattern_takes_it(cls: str, around: str) -> None:
-    if cls == OPAQUE_CLASS:
-        pytest.skip("base64, see above")
-    for number in (1, 12, 4711):
+@pytest.mark.parametrize("number", [1, 12, 4711])
+def test_each_class_knows_its_placeholder_and_no_pattern_takes_it(number: int, around: str) -> None:
+    for cls in BY_NAME:
+        if cls == OPAQUE_CLASS:
+            continue  # base64, see above
         made = make(cls, number)
         text = around.format(made)
         assert [(place.cls, place.number) for place in places(text)] == [(cls, number)]
