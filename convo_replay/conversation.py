@@ -13,7 +13,7 @@ import hashlib
 import shlex
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Token
 from dataclasses import replace
 from pathlib import Path
@@ -137,8 +137,8 @@ class Conversation(Breakable):
         self._validation: Validation | None = None
         self._played_at: dict[int, deque[int]] = {}
         """Where an exchange that is being played stands in `_finished`, by its identity."""
-        self._adopted: dict[str, str] = {}
-        """Placeholder of the cassette → the value that this run's requests have in its place."""
+        self._adopted: dict[str, str | None] = {}
+        """Placeholder of the cassette → the value that this run's requests have in its place; `None`: several."""
         self._restored: dict[int, tuple[Exchange, Exchange]] = {}
         """By its identity, an exchange as it was handed out, and as it was recorded."""
         self._fingerprints = Fingerprints(config.match_on, config.normalize)
@@ -542,10 +542,13 @@ class Conversation(Breakable):
     def _in_its_words(self, decision: Play) -> Play:
         """The answer as the application gets it: with the values of its own request in place of placeholders."""
         assert self._redactor is not None
-        if not decision.pairs or self.config.sanitize == "off":
-            known = self._adopted
-        else:
-            known = self._adopted = {**self._adopted, **self._redactor.adopt(decision.pairs)}
+        here: Mapping[str, str] = {}
+        if decision.pairs and self.config.sanitize == "on":
+            here = self._redactor.adopt(decision.pairs)
+            for recorded, value in here.items():
+                # What stood for several values in this run stands for none beyond the request that names it.
+                self._adopted[recorded] = value if self._adopted.get(recorded, value) == value else None
+        known = {**{name: value for name, value in self._adopted.items() if value is not None}, **here}
         made = restored(decision.exchange, known) if known else None
         if made is None:
             return decision

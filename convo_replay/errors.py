@@ -45,6 +45,9 @@ class CassetteError(Exception):
         return type(self), (self.path, self.reason, self.line)
 
 
+_IN_A_NAME = 'it is in the name of the test; give the parameter a name of its own, `pytest.param(…, id="…")`'
+
+
 class LeakFound(Exception):
     """A secret would have reached the file; nothing was written. Never holds the value."""
 
@@ -54,7 +57,10 @@ class LeakFound(Exception):
         """Pairs of (class, where): `("anthropic-key", "exchanges[2].response")`."""
         shown = "\n".join(f"  {cls} in {where}" for cls, where in self.places[:10])
         more = f"\n  … and {len(self.places) - 10} more" if len(self.places) > 10 else ""
-        advice = "\n".join(f"  {line}" for line in resolving(dict.fromkeys(cls for cls, _ in self.places)))
+        named = [cls for cls, where in self.places if where.endswith(".test")]
+        lines = [f"{', '.join(dict.fromkeys(named))}: {_IN_A_NAME}"] if named else []
+        lines += resolving(dict.fromkeys(cls for cls, where in self.places if not where.endswith(".test")))
+        advice = "\n".join(f"  {line}" for line in lines)
         super().__init__(
             f"{self.path}: not saved, it would hold {len(self.places)} secret(s):\n{shown}{more}\n"
             f"What resolves it:\n{advice}\n"

@@ -70,7 +70,7 @@ def spoiled(path: Path, recorded: Sequence[Exchange], redactor: Redactor | None,
         reason = redactor.text(reason)
         places = leaks(recorded, redactor)
         if places:
-            return LeakFound(path, places)
+            return LeakFound(redactor.label(str(path)), places)
     return rescue(path, Cassette(clients=client_versions(), exchanges=list(recorded)), reason)
 
 
@@ -158,7 +158,7 @@ def gate(path: Path, written: Written, exchanges: Sequence[Exchange], redactor: 
     for name, data in written.blobs.items():
         places += [(cls, name) for cls, _ in leaks_in_text(data, redactor)]
     if places:
-        raise LeakFound(path, places)
+        raise LeakFound(redactor.label(str(path)), places)
 
 
 def merged(

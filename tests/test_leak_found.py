@@ -59,3 +59,10 @@ def test_it_travels_between_processes():
     leak = LeakFound("a.yaml", [("jwt", "line 3")])
     again = pickle.loads(pickle.dumps(leak))
     assert (str(again), again.places, again.path) == (str(leak), leak.places, leak.path)
+
+
+def test_a_value_in_the_name_of_a_test_is_resolved_by_another_name():
+    text = str(LeakFound("a.yaml", [("openai-key", "exchanges[0].test"), ("email", "exchanges[0].request.json.a")]))
+    assert "openai-key: it is in the name of the test; give the parameter a name of its own, `pytest.param(" in text
+    assert "redact={'email': 'keep'}" in text
+    assert "openai-key: " not in text.partition("pytest.param")[2]

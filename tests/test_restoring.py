@@ -175,3 +175,13 @@ def test_a_value_found_by_its_text_and_one_found_by_its_class_are_one(tmp_path: 
         assert say(asked("Write to person-5 about the weather.")) == "To person-5, redacted-env-1."
         assert say(asked("Write to person-6 about the weather.")) == "Other."
         assert say(asked("Again person-5.")) == "Again, person-5."
+
+
+def test_an_answer_never_says_what_another_request_said(tmp_path: Path):
+    """Requests that differ only in redacted values are one request, answered in recorded order."""
+    told = [(with_stream(asked("Write to redacted-secret-1.")), streamed("Wrote to redacted-secret-1."))] * 3
+    later = (with_stream(asked("To whom?")), streamed("To redacted-secret-1."))
+    with use_cassette(cassette(tmp_path, *told, later), secrets=[PERSON]):
+        for name in ("person-1", "person-2", "person-1"):
+            assert say(asked(f"Write to {name}.")) == f"Wrote to {name}."
+        assert say(asked("To whom?")) == "To redacted-secret-1."

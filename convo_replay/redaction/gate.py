@@ -23,7 +23,7 @@ def leaks(exchanges: Iterable[Exchange], redactor: Redactor) -> list[Leak]:
     found: list[Leak] = []
     for at, exchange in enumerate(exchanges):
         where = f"exchanges[{at}]"
-        classes = _found(redactor, redactor.exchange, exchange) + _found(redactor, redactor.text, exchange.test)
+        classes = _found(redactor, redactor.exchange, exchange) + _found(redactor, redactor.label, exchange.test)
         if classes:
             places = list(_in_request(exchange, where, redactor))
             places += _in_response(exchange.steps, f"{where}.response", redactor)
@@ -46,7 +46,7 @@ def _found(redactor: Redactor, redact: Callable[[Any], object], what: object) ->
 
 def _in_request(exchange: Exchange, where: str, redactor: Redactor) -> Iterator[Leak]:
     request = exchange.request
-    for cls in _found(redactor, redactor.text, exchange.test):
+    for cls in _found(redactor, redactor.label, exchange.test):
         yield cls, f"{where}.test"
     for cls in _found(redactor, redactor.request, Request("", request.url)):
         yield cls, f"{where}.request.url"

@@ -126,7 +126,7 @@ class Redactor:
             for recorded, value in pairs:
                 if self._values.adopt(recorded, value):
                     self._forget()
-                if self._values.value_of(recorded) == value:
+                if self._values.is_named(recorded, value):
                     known[recorded] = value
         return known
 
@@ -240,6 +240,11 @@ class Redactor:
         """A text for anything that is printed."""
         with self._lock:
             return self._values.string(text)
+
+    def label(self, text: str) -> str:
+        """The name of a test or of a file without what gives access; whom it names, the sources name, too."""
+        with self._lock:
+            return self._values.label(text)
 
     def value(self, value: Any) -> Any:
         """A JSON value outside of any exchange; the value itself where it is that already."""

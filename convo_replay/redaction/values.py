@@ -122,6 +122,11 @@ class Values:
             made.append((finding.start, finding.end, replacement))
         return made
 
+    def label(self, text: str) -> str:
+        """A name (of a test, of a file) without what gives access; whom it names, the sources name, too."""
+        found = [one for one in self.detector.find(text) if BY_NAME[one.cls].severity == "error"]
+        return json_text.applied(text, [(one.start, one.end, self.place(one.cls, one.value)) for one in found])
+
     def _learn_distinctive(self, value: str, cls: str) -> None:
         """What stands beside a value told its class; elsewhere the value alone must tell it."""
         number = cls == "phone" and len(value) >= LEAST_NUMBER
@@ -350,6 +355,10 @@ class Values:
         """The value that a placeholder of this conversation stands for; `None` for one of a cassette."""
         key = self._stands_for.get(placeholder)
         return None if key is None else key[1]
+
+    def is_named(self, placeholder: str, value: str) -> bool:
+        """Whether `value` has a placeholder of the class of this one."""
+        return (placeholders.places(placeholder)[0].cls, value) in self._names
 
     def adopt(self, recorded: str, value: str) -> bool:
         """From now on `value`, where it is known, is called what a cassette calls it; whether that changes its name."""

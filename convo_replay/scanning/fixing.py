@@ -159,7 +159,7 @@ def _anew(look: Look, data: bytes) -> Written | None:
         if dump(cassette).text != data and dump(cassette, in_order=True).text != data:
             return None
     redactor = look.redactor
-    exchanges = [replace(exchange, test=redactor.text(exchange.test)) for exchange in look.made]
+    exchanges = [replace(exchange, test=redactor.label(exchange.test)) for exchange in look.made]
     return dump(
         replace(
             cassette,

@@ -57,7 +57,7 @@ class _Exchange:
 
     def look(self) -> None:
         look, index, old, new, at = self._look, self._index, self._old, self._new, self._at
-        look.text_part(index, "test", old.test, look.redactor.text(old.test), (*at, "test"))
+        look.text_part(index, "test", old.test, look.redactor.label(old.test), (*at, "test"))
         look.text_part(index, "request.url", old.request.url, new.request.url, (*at, "request", "url"))
         self._headers("request", old.request.headers)
         self._request()

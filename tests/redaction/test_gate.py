@@ -80,3 +80,8 @@ def test_a_file_is_searched_as_it_is_written() -> None:
         ("anthropic-key", "line 2"), ("secret", "line 3"), ("secret", "line 4"),
     ]  # fmt: skip
     assert leaks_in_text(b"\xff\x00 nothing", redactor) == []
+
+
+def test_whom_the_name_of_a_test_names_its_source_names_too() -> None:
+    assert leaks([_exchange(test="test_a.py::test_b[ada@corp.co.uk-Ada]")], Redactor()) == []
+    assert leaks([_exchange(test=f"test_a.py::test_b[{KEY}]")], Redactor()) == [("anthropic-key", "exchanges[0].test")]

@@ -16,7 +16,7 @@ _ESCAPE_BEFORE = (
 )
 """Letters before an address that end an escape: `\\nada@…`, `%3Dada@…`."""
 _BETWEEN = r"(?:[ .\-/()+\u00a0\u2011\u202f])"
-_SEPARATOR = r"(?:/|\\{1,4}/?)"
+_SEPARATOR = r"(?:/|\\{1,16}/?)"
 _NAME = r"\w(?:[\w.@+-]{0,62}\w)?"
 
 IDENTITIES: tuple[Class, ...] = (
@@ -77,23 +77,23 @@ IDENTITIES: tuple[Class, ...] = (
     by_pattern(
         "phone", "",
         rf"\+(?:1(?:{_BETWEEN}{{0,3}}\d){{10}}|[2-9]\d{{0,2}}(?:{_BETWEEN}{{0,3}}\d){{6,12}})(?!\d)",
-        "+44 20 " + "7946 0958", "ITU E.164", severity="warn", shape="+00-555-{n:07d}", check=is_international,
+        "+44 20 " + "7946 0958", "ITU E.164", severity="warn", shape="00-555-{n:07d}", check=is_international,
     ),
     by_pattern(
         "phone", "", r"\([2-9]\d\d\)[ .+-]?[2-9]\d\d[ .-]?\d{4}(?!\d)",
-        "(212) " + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
+        "(212) " + "555-0187", "North American Numbering Plan", severity="warn", shape="00-555-{n:07d}",
         check=is_american,
     ),
     by_pattern(
         "phone", "", r"[2-9]\d\d[ .-][2-9]\d\d[ .-]\d{4}(?!\d)",
-        "212-" + "555-0187", "North American Numbering Plan", severity="warn", shape="+00-555-{n:07d}",
+        "212-" + "555-0187", "North American Numbering Plan", severity="warn", shape="00-555-{n:07d}",
         check=is_american, looks="000-000-0000",
     ),
     by_pattern(
         "phone", "hone Tel tel:",
         r"(?:(?:hone|Tel(?:efon)?)(?:[ _-]?(?:[Nn]umber|[Nn]o|[Nn]r)\b)?[\"'\\]{0,4}\.?(?:\s{0,2}[:=]| is| at)|tel:)"
         r"[\s\"'\\]{0,6}(?P<value>[(+]{0,2}\d(?:[ ()./-]{0,3}\d){6,14})(?![\w-])",
-        "Phone: 030 " + "901820", "a word for it before", severity="warn", shape="+00-555-{n:07d}",
+        "Phone: 030 " + "901820", "a word for it before", severity="warn", shape="00-555-{n:07d}",
         check=is_said_to_be_phone, context=True,
     ),
     by_pattern(
@@ -102,7 +102,7 @@ IDENTITIES: tuple[Class, ...] = (
     ),
     by_pattern(
         "user-name", "Users users\\",
-        rf"(?<=[/\\])[Uu]sers(?:/|\\{{1,4}}/?(?!/))(?P<value>{_NAME}(?: [\w.-]{{1,30}}){{1,2}}(?=\\)|{_NAME})",
+        rf"(?<=[/\\])[Uu]sers(?:/|\\{{1,16}}/?(?!/))(?P<value>{_NAME}(?: [\w.-]{{1,30}}){{1,2}}(?=\\)|{_NAME})",
         r"C:\Users\ada-lovelace", "home folders of macOS and Windows", severity="warn", check=is_home,
     ),
     by_pattern(
