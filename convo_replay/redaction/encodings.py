@@ -14,6 +14,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from convo_replay.redaction.placeholders import LEAST_OPAQUE
 
@@ -38,6 +39,8 @@ def views(text: str) -> Iterator[View]:
                 yield _view(text, start, end, _FORM, _percent)
     if "\\" in text and _ESCAPES.search(text) is not None:
         yield from _unescaped(text, _ESCAPES, _escape)
+    if _may_be_bytes(text):
+        yield from map(_in_bytes, _BYTES.finditer(text))
 
 
 def json_views(text: str) -> Iterator[View]:
@@ -55,6 +58,9 @@ _JSON_ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9A-Fa-f]{4}|\\.", re.DOTALL
 )
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+# Ten characters of text or more, written byte by byte: `\\x73\\x6b`, `0x73, 0x6b`.
+_BYTE = re.compile(r"(?:\\{1,4}x|0x)(?P<byte>[2-9A-Fa-f][0-9A-Fa-f]|0[9AaDd])[, ]{0,2}+")
+_BYTES = re.compile(rf"(?:{_BYTE.pattern.replace('?P<byte>', '?:')}){{10,}}+")
 _AROUND = 256
 _DENSE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
@@ -67,6 +73,22 @@ def _percent(match: re.Match[str]) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return chr(int(match[1], 16)) if match[1] else match[2]
+
+
+def _may_be_bytes(text: str) -> bool:
+    return "\\x" in text or "0x" in text
+
+
+def _in_bytes(run: re.Match[str]) -> View:
+    found = list(_BYTE.finditer(run[0]))
+    said = bytes.fromhex("".join([one["byte"] for one in found])).decode("utf-8", "surrogateescape")
+    # The bytes of each character, by their number.
+    ends = [0, *accumulate(len(char.encode("utf-8", "surrogateescape")) for char in said)]
+
+    def place(begin: int, stop: int) -> Place:
+        return run.start() + found[ends[begin]].start(), run.start() + found[ends[stop] - 1].end("byte"), False
+
+    return View(said, place)
 
 
 def _json_escape(match: re.Match[str]) -> str:
@@ -214,7 +236,9 @@ def is_escaped(text: str) -> bool:
     """Whether `views` gives any view."""
     if "%" in text and _ONE_PERCENT.search(text) is not None:
         return True
-    return "\\" in text and _ESCAPES.search(text) is not None
+    if "\\" in text and _ESCAPES.search(text) is not None:
+        return True
+    return _may_be_bytes(text) and _BYTES.search(text) is not None
 
 
 _REST = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")

@@ -64,11 +64,16 @@ def make(cls: str, number: int) -> str:
     return item.shape.format(n=number) if item is not None and item.shape else f"{MARK}{cls}-{number}"
 
 
+_BREAKS = re.compile(r"\s+|\\+[rn]")
+
+
 def make_opaque(original: str, number: int) -> str:
     """Base64 text as long as `original`, with its padding; decodes to `redacted-opaque-NUMBER ` repeated.
 
-    At least `LEAST_OPAQUE` characters: less could not be told from other base64.
+    At least `LEAST_OPAQUE` characters: less could not be told from other base64. What was broken into lines comes in
+    one, so that the number of lines says nothing.
     """
+    original = _BREAKS.sub("", original)
     body = original.rstrip("=")
     if len(body) < LEAST_OPAQUE:
         original = body = "=" * LEAST_OPAQUE

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence, Set
 
-from convo_replay.redaction import encodings
+from convo_replay.redaction import encodings, laid_out
 from convo_replay.redaction.classes import DENSE, Class
 from convo_replay.redaction.classes.entry import LEAST_RUN
 
@@ -69,6 +69,7 @@ def look(text: str, told: Set[str], decode: bool) -> tuple[Spots, list[encodings
     """The anchors in these runs of a text, and what those say in base64 and hex if `decode`."""
     spots: Spots = []
     views: list[encodings.View] = []
+    lines_end = 0
     for match in _RUN.finditer(text) if told else ():
         if match["run"] not in told:
             continue
@@ -82,4 +83,7 @@ def look(text: str, told: Set[str], decode: bool) -> tuple[Spots, list[encodings
         spots += [(inside.start(1), DENSE[inside[1]]) for inside in _INSIDE.finditer(text, start, end)]
         if decode and encodings.may_hide(text, start, end):
             views += encodings.hidden(text, start, end)
+            if start >= lines_end and laid_out.may_go_on(text, start, end):
+                lines_end, broken = laid_out.lines(text, start, end)
+                views += broken
     return spots, views

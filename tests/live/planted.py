@@ -83,7 +83,7 @@ LAST = [
 
 
 def email(dice: random.Random) -> str:
-    host = dice.choice(["brightloom-labs.io", "nordhafen.de", "mail.quillfeather.co.uk", "gmail.com", "acme-corp.com"])
+    host = dice.choice(["brightloom-labs.io", "nordhafen.de", "mail.quillfeather.co.uk", "gmail.com", "acme-mail.com"])
     return f"{dice.choice(FIRST).lower()}.{dice.choice(LAST).lower()}{dice.randrange(10, 9999)}@{host}"
 
 
@@ -297,6 +297,8 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 of JSON": lambda text: base64_once(json.dumps({"note": text})),
     "base64 in JSON": lambda text: json.dumps({"data": base64_once(f"note {text}")}),
     "data URL": lambda text: f"data:text/plain;base64,{base64_once(f'note: {text}')}",
+    "base64, lines": lambda text: base64.encodebytes(f"{'note ' * 9}{text}{' note' * 9}".encode()).decode(),
+    "bytes": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
     "hex": lambda text: f"dump {text.encode().hex()}",
     "hex, capitals": lambda text: f"dump {text.encode().hex().upper()}",
 }

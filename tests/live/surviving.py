@@ -77,6 +77,7 @@ def unescaped(text: str) -> str:
 
 WINDOW = 12
 BLANK = re.compile(r"\s+|\\n|\\r")
+BYTE = re.compile(r"\\+x|0x|[, ]")
 
 
 def haystack(folder: Path) -> dict[str, str]:
@@ -95,6 +96,7 @@ def haystack(folder: Path) -> dict[str, str]:
         "percent twice": unquote(percent),
         "percent and JSON": unquote(twice),
         "squeezed": BLANK.sub("", plain),
+        "bytes": BYTE.sub("", plain),
         "in base64": unescaped(decoded_runs(twice)),
     }
     return {text: how for how, text in reversed(decoded.items())}
