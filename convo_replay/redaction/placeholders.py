@@ -84,7 +84,10 @@ def make_opaque(original: str, number: int) -> str:
 
 def may_hold(text: str) -> bool:
     """Whether a placeholder may stand in `text`; cheap."""
-    return any(mark in text for mark in MARKS)
+    for mark in MARKS:  # noqa: SIM110, a generator takes three times as long; this is asked of every text
+        if mark in text:
+            return True
+    return False
 
 
 def may_hold_bytes(data: bytes) -> bool:

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from convo_replay.bodies import parse_json
@@ -18,7 +19,9 @@ from convo_replay.exchange import Chunk, Exchange, Head, Request
 from convo_replay.redaction import Redactor, headers, json_text, opaque, placeholders
 from convo_replay.redaction.classes import BY_NAME, Severity
 from convo_replay.scanning import recordings, text_edits
-from convo_replay.scanning.recordings import Header, Message, Pair
+from convo_replay.scanning.header_shapes import Header, is_headers, wsgi_name
+from convo_replay.scanning.header_shapes import headers as headers_at
+from convo_replay.scanning.recordings import Message, Pair
 from convo_replay.scanning.source_tree import Edit, Path, Tree
 
 
@@ -149,7 +152,7 @@ class Look:
         return True
 
     def _classes(self, old: str, text: str) -> list[str]:
-        """The classes of a stretch, by what took its place: the whole of a value decides, of which this may be a part."""
+        """The classes of a stretch, by what took its place; of a part of a value, by the whole."""
         before = placeholders.found(old)
         made = []
         for placeholder in placeholders.found(text):
@@ -161,7 +164,8 @@ class Look:
 
     def header(self, exchange: int | None, side: str, header: Header) -> None:
         """Notes what a header gives away: known by its name, or by its value."""
-        path = text_edits.joined(f"{side}.headers" if side else "headers", header.name)
+        path = f"{side}.headers" if side else "headers"
+        path = text_edits.joined(path, header.name) if header.name else path
         value = header.value
         at = header.at if self.tree is not None else None
         offset = header.offset or 0
@@ -173,7 +177,9 @@ class Look:
         if cls is None or policy == "keep":
             if cls is not None and BY_NAME[cls].policy == "keep" and BY_NAME[cls].severity == "info":
                 self.add(exchange, cls, path, at, offset)
-            self.text_part(exchange, path, value, made, at, offset=offset, in_clear=not header.encoded)
+            self.text_part(
+                exchange, path, value, made, at, offset=offset, in_clear=not header.encoded, fixable=not header.part
+            )
             return
         is_pattern = any(BY_NAME[one.cls].pattern for one in placeholders.places(made) if one.cls in BY_NAME)
         if not is_pattern and recordings.is_masked(header, side):
@@ -194,8 +200,10 @@ class Look:
         else:
             start = 0
         new = value[:start] + self.redactor.place(cls, value[start:])
-        self.add(exchange, cls, path, at, offset + start, fixable=True)
-        if at is not None:
+        self.add(exchange, cls, path, at, offset + start, fixable=not header.part)
+        if header.part:
+            self.note("headers in one text")
+        elif at is not None:
             self.changes.append(Change(at, new, () if header.encoded else [(start, len(value), new[start:])]))
 
     def note(self, reason: str) -> None:
@@ -311,6 +319,9 @@ class Look:
         """Looks at what stands in a file's value outside of the bodies, headers and URLs of its exchanges."""
         taken = {(*message.where, key) for pair in pairs for message in (pair.request, pair.response)
                  for key in message.consumed}  # fmt: skip
+        taken |= {
+            header.at for pair in pairs for message in (pair.request, pair.response) for header in message.headers
+        }
         numbers = {pair.at: index for index, pair in enumerate(pairs)}
         self._walk(value, (), None, "", taken, numbers)
 
@@ -321,18 +332,21 @@ class Look:
             return
         if at in numbers:
             exchange, path = numbers[at], ""
+        if at and is_headers(at[-1]):
+            found = [header for header in headers_at(value, at) if header.at not in taken]
+            for header in found:
+                self.header(exchange, _side(path), header)
+            taken |= {header.at for header in found}
+            if at in taken:
+                return
         if isinstance(value, str):
             self.string(exchange, path, value, at)
         elif isinstance(value, (dict, list)):
-            key = at[-1] if at else None
-            if isinstance(key, str) and key in recordings.HEADERS:
-                found = list(recordings.headers(value, at))
-                side = "response" if "response" in path.lower() else "request"
-                for header in found:
-                    self.header(exchange, side, header)
-                if found:
-                    return
             for step, held in value.items() if isinstance(value, dict) else enumerate(value):
+                header_name = wsgi_name(step) if isinstance(step, str) and isinstance(held, str) else ""
+                if header_name:
+                    self.header(exchange, _side(path), Header(header_name, held, (*at, step), at, step))
+                    continue
                 name = step if isinstance(step, (str, int)) else str(step)
                 self._walk(held, (*at, step), exchange, text_edits.joined(path, name), taken, numbers)
 
@@ -356,15 +370,26 @@ class Look:
         """Looks at what stands between the values of a YAML file: its comments."""
         if self.tree is None or "#" not in self.text:
             return
-        hits = self.redactor.known_in(self.text)
-        if not hits:
+        # Only what stands behind a `#` may be a comment, and most texts have few.
+        lines = [(match.start(), match[0]) for match in _COMMENT.finditer(self.text)]
+        known = self.redactor.known_in("\n".join([line for _, line in lines])) if lines else []
+        if not known:
             return
+        begins = [0, *accumulate(len(line) + 1 for _, line in lines)]
+        hits = []
+        for offset, cls in known:
+            at = bisect_right(begins, offset) - 1
+            hits.append((lines[at][0] + offset - begins[at], cls))
         spans = sorted(self.tree.scalars())
         for offset, cls in hits:
             before = bisect_right(spans, offset, key=lambda span: span[0]) - 1
             if before < 0 or offset >= spans[before][1]:
                 self.add(None, cls, "", None, offset, fixable=False)
                 self.note("a comment")
+
+
+def _side(path: str) -> str:
+    return "response" if "response" in path.lower() else "request"
 
 
 def redacted(redactor: Redactor, exchanges: Sequence[Exchange]) -> list[Exchange]:
@@ -432,6 +457,7 @@ def _is_redacted(value: str) -> bool:
     return placeholders.PLACEHOLDER.fullmatch(last) is not None
 
 
+_COMMENT = re.compile(r"(?<!\S)#[^\n]*")
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"%PDF-")
 _PICTURE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR|JVBERi0)[A-Za-z0-9+/]{200,}={0,2}")
 

@@ -13,7 +13,7 @@ from pathlib import Path as File
 from typing import Any
 
 from convo_replay.bodies import message_key, parse_json
-from convo_replay.cassette import event_lines, files, yaml_reader
+from convo_replay.cassette import event_lines, files, plain_yaml, yaml_reader
 from convo_replay.cassette.model import milliseconds
 from convo_replay.cassette.response_bodies import json_bytes
 from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Text
@@ -39,7 +39,8 @@ def ours(look: Look, data: bytes, file: File, blobs: Mapping[str, bytes] | None 
     made = redacted(look.redactor, cassette.exchanges)
     look.made = made
     look.tree = Tree(look.text, is_json=look.text.lstrip()[:1] == "{")
-    look.value = yaml_reader.read(data, str(file)).value
+    value = plain_yaml.read(data)  # nearly always: what was edited by hand beyond the writer's layout is `None`
+    look.value = yaml_reader.read(data, str(file)).value if value is None else value
     for index, (old, new) in enumerate(zip(cassette.exchanges, made, strict=True)):
         _Exchange(look, index, old, new).look()
     extra = look.redactor.value(cassette.extra)

@@ -10,6 +10,7 @@ Composing is recursive in C: a text comes here only after `yaml_reader` or `vcrp
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from bisect import bisect_right
@@ -43,8 +44,7 @@ class Tree:
         try:
             if self.is_json:
                 return _composed(self.text)
-            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-            node: yaml.Node | None = yaml.compose(self.text, Loader=loader)
+            node: yaml.Node | None = _places()(self.text).get_single_node()
         except (yaml.YAMLError, ValueError, RecursionError):
             return None
         return node
@@ -132,7 +132,10 @@ class Tree:
         last = start
         for chars, at, after in units:
             made.append(chars)
-            places += [at, *[-1] * (len(chars) - 1)] if chars else []
+            if after - at == len(chars):
+                places += range(at, after)
+            elif chars:
+                places += [at, *[-1] * (len(chars) - 1)]
             last = after
         value = "".join(made)
         if node.style == "|" and value.rstrip("\n") == node.value.rstrip("\n"):
@@ -238,6 +241,28 @@ _SIMPLE = re.compile(r"[\w@.+=/ -]*", re.ASCII)
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
+@functools.cache
+def _places() -> Any:
+    """A loader that composes nodes, and asks nobody for the types of their values: only places are wanted."""
+    import yaml
+
+    try:
+        from yaml._yaml import CParser
+    except ImportError:
+        return yaml.SafeLoader
+    parser: Any = CParser
+
+    class Places(parser):  # type: ignore[misc]
+        def descend_resolver(self, *_: object) -> None: ...
+
+        def ascend_resolver(self) -> None: ...
+
+        def resolve(self, *_: object) -> str:
+            return ""
+
+    return Places
+
+
 # --- nodes -----------------------------------------------------------------------------------------
 
 
@@ -285,9 +310,10 @@ _ESCAPES = {
 _DOUBLE = re.compile(
     r"(?:\\\r?\n[ \t]*)*+(?:"
     r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-    r"|\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|\\([^\r\n])|([ \t]*\r?\n\s*)|([^\\\n]))",
+    r"|\\x([0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})|\\([^\r\n])|([ \t]*\r?\n\s*)|([^\\\s]++|[^\\\n]))",
     re.DOTALL,
 )
+_PLAIN = re.compile(r"[^\s']++")
 _FOLD = re.compile(r"[ \t]*\r?\n\s*")
 
 
@@ -317,6 +343,11 @@ def _folded(white: str) -> str:
 def _flowing(text: str, start: int, end: int, *, quoted: bool) -> _Units:
     at = start
     while at < end:
+        plain = _PLAIN.match(text, at, end)
+        if plain is not None:
+            yield plain[0], at, plain.end()
+            at = plain.end()
+            continue
         char, after = text[at], at + 1
         if char in " \t\r\n" and (match := _FOLD.match(text, at, end)) is not None:
             char, after = _folded(match[0]), match.end()
@@ -341,8 +372,7 @@ def _literal(text: str, start: int, end: int) -> _Units:
         stop = text.find("\n", line, end)
         stop = end if stop < 0 else stop
         if stop - line >= indent:
-            for at in range(line + indent, stop):
-                yield text[at], at, at + 1
+            yield text[line + indent : stop], line + indent, stop
         yield "\n", stop, stop + 1
         line = stop + 1
 
