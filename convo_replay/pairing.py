@@ -8,12 +8,12 @@ plain text; what it was there must then be the same wherever the placeholder occ
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convo_replay.matching import ID_KEYS, Fingerprints
 from convo_replay.normalizing import normalized
-from convo_replay.redaction.placeholders import found
+from convo_replay.redaction.placeholders import found, places
 
 _OF_SEVERAL_LINES = "redacted-private-key-"
 # The file of a key ends with a line break; what stands in its place need not.
@@ -111,26 +111,59 @@ def _taken(stored: str, live: str) -> list[tuple[str, str]] | None:
     return taken
 
 
+PERSONAL = frozenset({"email", "phone"})
+"""Classes whose values tell one person from another."""
+
+
 class Pairing:
-    """Which recorded placeholder stands for which live one: one-to-one, as a conversation goes on."""
+    """Which recorded placeholder stands for which live value: one-to-one, as a conversation goes on.
+
+    Two people are never one, nor one two. Keys may be: where none is set, each reads like the other.
+    """
 
     def __init__(self) -> None:
         self._live_of: dict[str, str] = {}
         self._stored_of: dict[str, str] = {}
+        self._people: tuple[dict[str, str], dict[str, str]] = {}, {}
+        self._personal: dict[str, bool] = {}
 
     def fits(self, pairs: Sequence[tuple[str, str]]) -> bool:
-        """Whether these pairs (stored, live) go with each other and with what was paired so far."""
-        live_of: dict[str, str] = {}
-        stored_of: dict[str, str] = {}
-        for stored, live in pairs:
-            if self._live_of.get(stored, live_of.setdefault(stored, live)) != live or live_of[stored] != live:
-                return False
-            if self._stored_of.get(live, stored_of.setdefault(live, stored)) != stored or stored_of[live] != stored:
-                return False
-        return True
+        """Whether these pairs (stored, live) go with each other and with what was paired so far, one to one."""
+        return self.agrees(pairs) and _is_function([(live, stored) for stored, live in pairs], self._stored_of)
+
+    def agrees(self, pairs: Sequence[tuple[str, str]]) -> bool:
+        """Whether no placeholder stands for two values."""
+        return _is_function(pairs, self._live_of)
+
+    def tells_people_apart(self, pairs: Sequence[tuple[str, str]]) -> bool:
+        """Whether those that name people fit one to one."""
+        people = self._named(pairs)
+        live_of, stored_of = self._people
+        turned = [(live, stored) for stored, live in people]
+        return not people or (_is_function(people, live_of) and _is_function(turned, stored_of))
+
+    def _named(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        # A placeholder that the application sends back says nothing about whom it names.
+        return [(stored, live) for stored, live in pairs if stored != live and self.is_personal(stored)]
+
+    def is_personal(self, placeholder: str) -> bool:
+        """Whether a placeholder names a person."""
+        found = self._personal.get(placeholder)
+        if found is None:
+            found = self._personal[placeholder] = any(place.cls in PERSONAL for place in places(placeholder))
+        return found
 
     def take(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Remembers pairs that were played."""
-        for stored, live in pairs:
-            self._live_of.setdefault(stored, live)
-            self._stored_of.setdefault(live, stored)
+        for told, (live_of, stored_of) in (
+            (pairs, (self._live_of, self._stored_of)),
+            (self._named(pairs), self._people),
+        ):
+            for stored, live in told:
+                live_of.setdefault(stored, live)
+                stored_of.setdefault(live, stored)
+
+
+def _is_function(pairs: Sequence[tuple[str, str]], known: Mapping[str, str]) -> bool:
+    here: dict[str, str] = {}
+    return all(known.get(a, b) == b and here.setdefault(a, b) == b for a, b in pairs)

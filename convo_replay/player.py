@@ -19,14 +19,9 @@ from convo_replay.explaining import nearest
 from convo_replay.matching import Fingerprint, Fingerprints, comparable
 from convo_replay.pairing import Pairing, wildcard_pairs
 from convo_replay.redaction import urls
-from convo_replay.redaction.placeholders import places
 
 if TYPE_CHECKING:
     from convo_replay.verdict.evidence import Attempt
-
-
-PERSONAL = frozenset({"email", "phone"})
-"""Classes whose values tell one person from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,7 @@ class Refuse:
     played: bool
     """Whether the nearest one is equal, and has been played already."""
     stranger: bool = False
-    """Whether it is another test's and equal but for whom it names, which nobody can tell."""
+    """Whether it is equal but for whom it names: another test's, or not whom its placeholders stood for so far."""
 
 
 Decision = Play | Record | Refuse
@@ -199,13 +194,14 @@ class Player:
         """Whether it is another test's and names people: two requests that differ only in whom would look alike."""
         if not self.owner or self.exchanges[index].test in ("", self.owner):
             return False
-        return any(place.cls in PERSONAL for name in self.prints[index].placeholders for place in places(name))
+        return any(map(self._pairing.is_personal, self.prints[index].placeholders))
 
     def _same_fingerprint(
         self, sent: Fingerprint, request: Request, raw: Request, again: bool
     ) -> tuple[int, list[tuple[str, str]]] | None:
         alike = self._index.get(sent.loose, ())
         indexes = [i for i in alike if self.exchanges[i].after in self._after and self._agreed(i, request)]
+        indexes = [i for i in indexes if self._pairing.tells_people_apart(self._pairs(i, sent))]
         fresh = [i for i in indexes if i not in self.played]
         if not fresh and not again:
             return None
@@ -238,7 +234,7 @@ class Player:
 
     def _by_wildcards(self, request: Request, raw: Request, again: bool) -> tuple[int, list[tuple[str, str]]] | None:
         """On a miss by hash: recorded placeholders match whatever text stands in their place."""
-        best: tuple[tuple[int, bool, bool, int], list[tuple[str, str]]] | None = None
+        best: tuple[tuple[int, bool, bool, bool, int], list[tuple[str, str]]] | None = None
         redacted_here = request.body is not raw.body or request.url != raw.url
         for index, exchange in enumerate(self.exchanges):
             if (
@@ -249,10 +245,11 @@ class Player:
             ):
                 continue
             pairs = self._wild(exchange.request, request, raw)
-            if pairs is None or not self._pairing.fits(pairs):
+            if pairs is None or not self._pairing.agrees(pairs) or not self._pairing.tells_people_apart(pairs):
                 continue
             whose = 0 if exchange.test == self.owner else 1 if not exchange.test else 2
-            rank = (whose, index in self.played, self._other_bytes(index, raw), index)
+            one_to_one = self._pairing.fits(pairs)
+            rank = (whose, index in self.played, self._other_bytes(index, raw), not one_to_one, index)
             if best is None or rank < best[0]:
                 best = (rank, pairs)
         return None if best is None else (best[0][-1], best[1])
@@ -285,6 +282,9 @@ class Player:
 
     def _refuse(self, sent: Fingerprint, request: Request) -> Refuse:
         same = [index for index in self._index.get(sent.loose, ()) if self._agreed(index, request)]
+        others = [i for i in same if not self._pairing.tells_people_apart(self._pairs(i, sent))]
+        if len(others) == len(same) != 0 or any(i not in self.played for i in others):
+            return Refuse(self.exchanges[others[-1]], others[-1], played=False, stranger=True)
         if same:
             return Refuse(self.exchanges[same[-1]], same[-1], played=True)
         fresh = [i for i in range(len(self.exchanges)) if i not in self.played]

@@ -156,7 +156,9 @@ def _differences(scene: Scene, sent: Request, refusal: Refuse) -> list[str]:
     if refusal.nearest is None or refusal.played:
         return []
     if refusal.stranger:
-        return ["whom it names, perhaps: addresses and numbers of people are not in the file, and it is another test's"]
+        if refusal.nearest.test not in ("", scene.owner):
+            return ["whom it names, perhaps: addresses of people are not in the file, and it is another test's"]
+        return ["whom it names: people that were one are two now, or two are one (one placeholder, one person)"]
     return [str(each) for each in explain(scene.shown(refusal.nearest).request, sent, scene.fingerprints)]
 
 

@@ -9,6 +9,7 @@ import pytest
 from convo_replay.exchange import Binary, Chunk, End, Exchange, Head, Json, Part, Parts, Request, Text
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Record, Refuse
+from convo_replay.redaction import Redactor
 
 OWN, OTHER = "test_a.py::test_one", "test_a.py::test_two"
 
@@ -211,3 +212,43 @@ def test_a_recorded_placeholder_matches_what_nothing_knows_for_a_secret(recorded
     one = Player([Exchange(_asked(recorded), (End(),), test=OWN)], owner=OWN, mode="none", fingerprints=Fingerprints())
     decision = one.decide(_asked(sent), _asked(sent))
     assert isinstance(decision, Play) is answered
+
+
+A, B, C = (f"redacted-email-{n}@example.com" for n in (1, 2, 3))
+PEOPLE = [
+    # recorded, live (with whom the placeholders of this run stand for), which are answered
+    ([f"to {A}", f"to {B}"], ["to 1", "to 2"], [True, True]),
+    ([f"to {A}", f"to {B}"], ["to 2", "to 1"], [True, True]),
+    ([f"to {A}", f"to {A}"], ["to 1", "to 2"], [True, False]),
+    ([f"to {A}", f"to {B}"], ["to 1", "to 1"], [True, False]),
+    ([f"to {A}", f"to {B}", f"to {A}"], ["to 1", "to 1", "to 2"], [True, True, True]),
+    ([f"to {A}, cc {B}"], ["to 1, cc 2"], [True]),
+    ([f"to {A}, cc {B}"], ["to 1, cc 1"], [False]),
+    ([f"to {A}, cc {A}"], ["to 1, cc 2"], [False]),
+    ([f"to {A}", f"{A} of {B}"], ["to 1", "2 of 1"], [True, False]),
+    ([f"to {A}", f"{A} of {B}"], ["to 3", "3 of 1"], [True, True]),
+]
+
+
+@pytest.mark.parametrize(("recorded", "live", "answered"), PEOPLE, ids=[" / ".join(row[1]) for row in PEOPLE])
+def test_people_are_never_mixed_up(recorded: list[str], live: list[str], answered: list[bool]):
+    redactor = Redactor()
+    redactor.reserve([exchange(text) for text in recorded])
+    one = Player([exchange(text) for text in recorded], owner=OWN, mode="none", fingerprints=Fingerprints(),
+                 value_of=redactor.value_of)  # fmt: skip
+    got = []
+    for text in live:
+        raw = request("".join(f"ada{c}@engines.co.uk" if c.isdigit() else c for c in text))
+        decision = one.decide(redactor.request(raw), raw)
+        got.append(isinstance(decision, Play))
+        assert isinstance(decision, Play) or decision.stranger
+        if isinstance(decision, Play):
+            redactor.adopt(decision.pairs)
+    assert got == answered
+
+
+def test_keys_that_were_two_may_be_one():
+    recorded = [exchange("redacted-env-1 and redacted-env-2"), exchange("again redacted-env-1")]
+    one = Player(recorded, owner=OWN, mode="none", fingerprints=Fingerprints())
+    for text in ("dummy and dummy", "again dummy"):
+        assert isinstance(one.decide(request(text), request(text)), Play)
