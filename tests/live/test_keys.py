@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,11 @@ def assert_clean(text: str, secrets: dict[str, str]) -> None:
 
 def shown(convo: Conversation) -> str:
     """What a test can read of a conversation."""
-    return f"{convo.exchanges!r} {convo.turns!r} {convo!r} {convo.notes!r}"
+    texts = [repr([convo, convo.notes, convo.exchanges, convo.turns])]
+    texts += [repr(astuple(turn.response)) for turn in convo.turns]
+    for exchange in convo.exchanges:
+        texts += [repr(astuple(exchange)), exchange.body.decode(), json.dumps(exchange.request.json)]
+    return "\n".join(texts)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:

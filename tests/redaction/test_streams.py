@@ -33,7 +33,7 @@ KINDS: dict[str, str] = {
     "percent": "https://x.acme.io/?a=" + "".join(f"%{byte:02X}" for byte in KEY.encode()),
     "private key": "-----BEGIN " + "PRIVATE KEY-----\n" + "MIIEvQIBADANBgkq\n" * 3 + "-----END PRIVATE KEY-----",
 }  # fmt: skip
-ALL = bool(os.environ.get("CONVO_PLANTED"))
+ALL = os.environ.get("CONVO_PLANTED") == "all"
 """Every position for every kind, not for a few."""
 
 
@@ -131,7 +131,7 @@ def test_a_text_is_the_text_that_is_sent_back(grammar: str) -> None:
         redactor = _redactor()
         back = _sent(redactor, {"type": "text", "text": text})["text"]
         assert found(back), kind
-        for pieces in _cuts(text, 3 if grammar == "text" else 29):
+        for pieces in _cuts(text, 5 if grammar == "text" else 29):
             assert _played(redactor, _streamed(event, pieces), path) == back, kind
 
 
@@ -147,7 +147,7 @@ def test_arguments_are_the_input_that_is_sent_back(grammar: str) -> None:
             quoted = _sent(redactor, {"function": {"arguments": text}})["function"]["arguments"]
             assert json.loads(quoted) == back, kind
             assert found(back["deep"][0]["note"]), kind
-            for pieces in _cuts(text, 5 if grammar == "partial_json" else 31):
+            for pieces in _cuts(text, 11 if grammar == "partial_json" else 61):
                 assert _played(redactor, _streamed(event, pieces, ensure_ascii=ascii), path) == quoted, kind
 
 
