@@ -4,7 +4,8 @@ Nothing here knows how redaction works. A cell records with the real SDKs from a
 file, takes every file that was written apart (`planted.survivors`), and replays with nobody listening: with the same
 value, with another one, and where the value was known (`secrets=`, a variable, a header) without knowing it.
 
-`make test` runs a sample that differs by nothing but its size; `CONVO_PLANTED=1` runs all of it and prints its counts.
+`make test` runs a sample that differs by nothing but its size. `CONVO_PLANTED=500` takes so many cells, `500:7` others and
+other values, `all` all of them; each prints its counts.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pytest
 
 import convo_replay
 from faulty_server import Admin, FaultyServer
+from forking import SDKS
 from live.planted import BY_NAME, ENCODINGS, KINDS, Kind, environment, settings
 from live.planted_asks import Answer, Ask, Place, as_json, claude, completion, message, user
 from live.planted_places import PLACES
@@ -28,7 +30,11 @@ from live.planted_streams import AFTER, BEFORE, GRAMMARS, SPLITS, frames, stream
 from live.planting import Bench
 from live.surviving import haystack, needles, survivors
 
-ALL = os.environ.get("CONVO_PLANTED") == "1"
+ASKED, _, SEED = os.environ.get("CONVO_PLANTED", "").partition(":")
+ALL = ASKED == "all"
+CELLS = int(ASKED) if ASKED and not ALL else 40
+FIRST, SECOND = f"{SEED}1", f"{SEED}2"
+"""Of these a kind makes its values."""
 Report = dict[str, list[str]]
 
 
@@ -45,8 +51,10 @@ def use(path: Path, live: bool, **options: Any) -> Any:
     return convo_replay.use_cassette(path, record="once" if live else "none", **options)
 
 
-def sample(cells: list[Any], size: int, seed: object) -> list[Any]:
-    return cells if ALL else random.Random(f"planted {seed}").sample(cells, size)
+def sample(cells: list[Any], share: float, seed: object) -> list[Any]:
+    """That share of as many cells as are asked for; all of them where they are few."""
+    size = min(round(share * CELLS) or 1, len(cells))
+    return cells if ALL else random.Random(f"planted {seed} {SEED}").sample(cells, size)
 
 
 def told(cell: str, error: BaseException) -> str:
@@ -75,7 +83,7 @@ class Cell:
                 del os.environ[name]
 
     def problems(self) -> Iterator[str]:
-        first, second = self.kind.value(1), self.kind.value(2)
+        first, second = self.kind.value(FIRST), self.kind.value(SECOND)
         self.go(True, first)
         if not [file for file in self.folder.rglob("*.yaml") if file.stat().st_size]:
             yield "nothing was written"
@@ -110,7 +118,7 @@ def proved(bench: Bench, folder: Path, cells: list[tuple[Kind, str, str, str]]) 
 
 
 def show(capsys: pytest.CaptureFixture[str], what: str) -> None:
-    if ALL:
+    if ASKED:
         with capsys.disabled():
             print(f"\nplanted: {what}")
 
@@ -130,7 +138,7 @@ def test_there_are_enough_kinds_and_places() -> None:
 
 def test_the_search_finds_what_it_should(tmp_path: Path) -> None:
     """Else everything below would pass."""
-    for kind, encoding in sample([(kind, encoding) for kind in KINDS for encoding in ENCODINGS], 80, "search"):
+    for kind, encoding in sample([(kind, encoding) for kind in KINDS for encoding in ENCODINGS], 2, "search"):
         value = kind.value(1)
         (tmp_path / "file.txt").write_text(f"a: 1\nb: {ENCODINGS[encoding](kind.text(value))}\n")
         assert all(survivors(tmp_path, [secret]) for secret in kind.secret(value)), f"{kind.name}, {encoding}"
@@ -139,7 +147,7 @@ def test_the_search_finds_what_it_should(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_every_kind_in_every_place(mode: str, bench: Bench, tmp_path: Path, capsys) -> None:
-    cells = sample([(kind, place, "plain", mode) for kind in KINDS for place in PLACES], 16, mode)
+    cells = sample([(kind, place, "plain", mode) for kind in KINDS for place in PLACES], 0.3, mode)
     report = proved(bench, tmp_path, cells)
     show(capsys, f"{len(cells)} cells ({len(KINDS)} kinds, {len(PLACES)} places, {mode}), {len(report)} with a problem")
     assert not report, json.dumps(report, indent=1)
@@ -150,7 +158,7 @@ TEXTS = ["prompt", "tool result", "streamed text", "streamed arguments", "URL qu
 
 
 def test_every_kind_in_every_encoding(bench: Bench, tmp_path: Path, capsys) -> None:
-    cells = sample([(kind, place, how, "sync") for kind in KINDS for place in TEXTS for how in ENCODINGS], 20, "texts")
+    cells = sample([(kind, place, how, "sync") for kind in KINDS for place in TEXTS for how in ENCODINGS], 0.3, "texts")
     report = proved(bench, tmp_path, cells)
     show(capsys, f"{len(cells)} cells ({len(KINDS)} kinds, {len(TEXTS)} places, {len(ENCODINGS)} encodings), "
                  f"{len(report)} with a problem")  # fmt: skip
@@ -233,14 +241,14 @@ def damage(kind: Kind, said: str, wholes: list[str]) -> str:
 @pytest.mark.parametrize("split", SPLITS)
 def test_streams_split_at_every_position(split: str, bench: Bench, tmp_path: Path, capsys) -> None:
     kinds = [kind for kind in KINDS if not kind.known.startswith("header")]
-    cells = sample([(kind, name) for kind in kinds for name in GRAMMARS], 5, split)
+    cells = sample([(kind, name) for kind in kinds for name in GRAMMARS], 0.025, split)
     report: Report = {}
     count = 0
     for number, (kind, name) in enumerate(cells):
         grammar = GRAMMARS[name]
         mode = "async" if number % 2 else "sync"
         stride = (1 if ALL else 16) if grammar.most > 1 else (9 if ALL else 40)
-        for values, wholes, ask in streams(kind, grammar, SPLITS[split], split, stride):
+        for values, wholes, ask in streams(kind, grammar, SPLITS[split], split + SEED, stride):
             count += len(values)
             path = tmp_path / f"{number}-{count}" / "split.yaml"
             try:
@@ -311,11 +319,11 @@ PLACED: dict[str, tuple[str, Any]] = {
 
 def test_values_known_by_their_place(bench: Bench, tmp_path: Path, capsys) -> None:
     report: Report = {}
-    for number, (name, (prefix, make)) in enumerate(sample(list(PLACED.items()), 14, "places")):
+    for number, (name, (prefix, make)) in enumerate(sample(list(PLACED.items()), 0.3, "places")):
         kind = Kind(
             name, lambda dice, prefix=prefix: prefix + "".join(dice.choices("ABCDEFGHJKabcdefghjk23456789", k=22))
         )
-        first, second = kind.value(1), kind.value(2)
+        first, second = kind.value(FIRST), kind.value(SECOND)
         path, key = tmp_path / str(number) / "placed.yaml", bench.key()
         mode = "async" if number % 2 else "sync"
         try:
@@ -417,9 +425,9 @@ def test_two_tests_that_differ_only_in_an_email(bench: Bench, project) -> None:
 
     emails = write("data", 1, 2)
     both = ["test_two.py::test_a", "test_two.py::test_b"]
-    assert sorted(project.run("--convo-record=once", *both).passed) == ["test_a", "test_b"]
+    assert sorted(project.run("--convo-record=once", *both, also=SDKS).passed) == ["test_a", "test_b"]
     cassette = next(project.directory.rglob("shared.yaml"))
     assert not survivors(cassette.parent, emails)
     for seeds in ((1, 2), (3, 4)) if ALL else ((3, 4),):
         write("refused", *seeds)
-        assert sorted(project.run(*reversed(both)).passed) == ["test_a", "test_b"]
+        assert sorted(project.run(*reversed(both), also=SDKS).passed) == ["test_a", "test_b"]

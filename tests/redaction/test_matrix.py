@@ -43,7 +43,7 @@ KINDS: dict[str, str] = {
     "basic": "opensesame!",
     "organization": "a1b2c3d4-0000-4000-8000-0123456789ab",
 }
-ALL = bool(os.environ.get("CONVO_PLANTED"))
+ALL = os.environ.get("CONVO_PLANTED") == "all"
 EVERYWHERE = ("anthropic-key-3", "config", "config-pattern", "config-function", "env-url", "organization")
 HEADERS = (
     ("authorization", "Bearer sk-litellm-master"),
@@ -235,7 +235,7 @@ def _redact_stream(redactor: Redactor, raws: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("grammar", GRAMMARS)
 def test_a_secret_split_anywhere_is_one_secret(grammar: str) -> None:
-    """At every position of each kind with CONVO_PLANTED; else each kind at some, and each position of some kinds."""
+    """At every position of each kind with CONVO_PLANTED=all; else of each kind some, and every one of some kinds."""
     make, path = GRAMMARS[grammar]
     for number, (kind, secret) in enumerate(KINDS.items()):
         text = f"it is {secret} é."
