@@ -19,7 +19,9 @@ from convo_replay.exchange import Chunk, Exchange, Head, Request
 from convo_replay.redaction import Redactor, headers, json_text, opaque, placeholders
 from convo_replay.redaction.classes import BY_NAME, Severity
 from convo_replay.scanning import recordings, text_edits
-from convo_replay.scanning.recordings import Header, Message, Pair
+from convo_replay.scanning.header_shapes import Header, is_headers, wsgi_name
+from convo_replay.scanning.header_shapes import headers as headers_at
+from convo_replay.scanning.recordings import Message, Pair
 from convo_replay.scanning.source_tree import Edit, Path, Tree
 
 
@@ -150,7 +152,7 @@ class Look:
         return True
 
     def _classes(self, old: str, text: str) -> list[str]:
-        """The classes of a stretch, by what took its place: the whole of a value decides, of which this may be a part."""
+        """The classes of a stretch, by what took its place; of a part of a value, by the whole."""
         before = placeholders.found(old)
         made = []
         for placeholder in placeholders.found(text):
@@ -162,7 +164,8 @@ class Look:
 
     def header(self, exchange: int | None, side: str, header: Header) -> None:
         """Notes what a header gives away: known by its name, or by its value."""
-        path = text_edits.joined(f"{side}.headers" if side else "headers", header.name)
+        path = f"{side}.headers" if side else "headers"
+        path = text_edits.joined(path, header.name) if header.name else path
         value = header.value
         at = header.at if self.tree is not None else None
         offset = header.offset or 0
@@ -174,7 +177,9 @@ class Look:
         if cls is None or policy == "keep":
             if cls is not None and BY_NAME[cls].policy == "keep" and BY_NAME[cls].severity == "info":
                 self.add(exchange, cls, path, at, offset)
-            self.text_part(exchange, path, value, made, at, offset=offset, in_clear=not header.encoded)
+            self.text_part(
+                exchange, path, value, made, at, offset=offset, in_clear=not header.encoded, fixable=not header.part
+            )
             return
         is_pattern = any(BY_NAME[one.cls].pattern for one in placeholders.places(made) if one.cls in BY_NAME)
         if not is_pattern and recordings.is_masked(header, side):
@@ -195,8 +200,10 @@ class Look:
         else:
             start = 0
         new = value[:start] + self.redactor.place(cls, value[start:])
-        self.add(exchange, cls, path, at, offset + start, fixable=True)
-        if at is not None:
+        self.add(exchange, cls, path, at, offset + start, fixable=not header.part)
+        if header.part:
+            self.note("headers in one text")
+        elif at is not None:
             self.changes.append(Change(at, new, () if header.encoded else [(start, len(value), new[start:])]))
 
     def note(self, reason: str) -> None:
@@ -310,8 +317,9 @@ class Look:
 
     def rest(self, value: Any, pairs: Sequence[Pair]) -> None:
         """Looks at what stands in a file's value outside of the bodies, headers and URLs of its exchanges."""
-        taken = {(*message.where, key) for pair in pairs for message in (pair.request, pair.response)
-                 for key in message.consumed}  # fmt: skip
+        messages = [message for pair in pairs for message in (pair.request, pair.response)]
+        taken = {(*message.where, key) for message in messages for key in message.consumed}
+        taken |= {header.at for message in messages for header in message.headers}
         numbers = {pair.at: index for index, pair in enumerate(pairs)}
         self._walk(value, (), None, "", taken, numbers)
 
@@ -322,18 +330,21 @@ class Look:
             return
         if at in numbers:
             exchange, path = numbers[at], ""
+        if at and is_headers(at[-1]):
+            found = [header for header in headers_at(value, at) if header.at not in taken]
+            for header in found:
+                self.header(exchange, _side(path), header)
+            taken |= {header.at for header in found}
+            if at in taken:
+                return
         if isinstance(value, str):
             self.string(exchange, path, value, at)
         elif isinstance(value, (dict, list)):
-            key = at[-1] if at else None
-            if isinstance(key, str) and key in recordings.HEADERS:
-                found = list(recordings.headers(value, at))
-                side = "response" if "response" in path.lower() else "request"
-                for header in found:
-                    self.header(exchange, side, header)
-                if found:
-                    return
             for step, held in value.items() if isinstance(value, dict) else enumerate(value):
+                header_name = wsgi_name(step) if isinstance(step, str) and isinstance(held, str) else ""
+                if header_name:
+                    self.header(exchange, _side(path), Header(header_name, held, (*at, step), at, step))
+                    continue
                 name = step if isinstance(step, (str, int)) else str(step)
                 self._walk(held, (*at, step), exchange, text_edits.joined(path, name), taken, numbers)
 
@@ -373,6 +384,10 @@ class Look:
             if before < 0 or offset >= spans[before][1]:
                 self.add(None, cls, "", None, offset, fixable=False)
                 self.note("a comment")
+
+
+def _side(path: str) -> str:
+    return "response" if "response" in path.lower() else "request"
 
 
 def redacted(redactor: Redactor, exchanges: Sequence[Exchange]) -> list[Exchange]:

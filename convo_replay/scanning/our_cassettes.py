@@ -19,8 +19,8 @@ from convo_replay.cassette.response_bodies import json_bytes
 from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Text
 from convo_replay.redaction.placeholders import OPAQUE_CLASS
 from convo_replay.scanning import text_edits
+from convo_replay.scanning.header_shapes import Header
 from convo_replay.scanning.looking import Change, Look, redacted
-from convo_replay.scanning.recordings import Header
 from convo_replay.scanning.source_tree import Path, Tree
 from convo_replay.sse import split
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
@@ -21,10 +22,10 @@ from convo_replay.exchange import Exchange, Request
 from convo_replay.redaction import Redactor, placeholders
 from convo_replay.redaction.classes import Policy
 from convo_replay.redaction.detect import Secret
-from convo_replay.scanning import recordings
+from convo_replay.scanning import recordings, text_edits
+from convo_replay.scanning.header_shapes import Header, headers, in_text, is_headers, wsgi_name
 from convo_replay.scanning.looking import Look, is_lines, paths_in
 from convo_replay.scanning.our_cassettes import ours
-from convo_replay.scanning.recordings import Header
 from convo_replay.scanning.source_tree import Tree
 
 
@@ -125,7 +126,9 @@ def _has_headers(value: Any) -> bool:
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
-            if any(key in recordings.HEADERS and isinstance(held, (dict, list)) for key, held in item.items()):
+            if any(wsgi_name(key) if isinstance(key, str) else "" for key in item):
+                return True
+            if any(is_headers(key) and headers(held, ()) for key, held in item.items()):
                 return True
             stack += item.values()
         elif isinstance(item, list):
@@ -157,7 +160,14 @@ def _text(look: Look) -> None:
         if is_lines(text):
             _headers_in_lines(look)
         return
-    look.text_part(None, "", text, look.redactor.text(text), None)
+    made = look.redactor.text(text)
+    look.text_part(None, "", text, made, None)
+    edits = text_edits.between(text, made)
+    for header in in_text(text):
+        start = header.offset or 0
+        following = bisect_right(edits, start, key=lambda edit: edit[1])
+        if following == len(edits) or edits[following][0] >= start + len(header.value):
+            look.header(None, "", header)
 
 
 def _headers_in_lines(look: Look) -> None:
@@ -177,8 +187,8 @@ def _headers_in_lines(look: Look) -> None:
 def _header_maps(value: Any, path: str) -> Iterator[tuple[str, list[Header]]]:
     if isinstance(value, dict):
         for key, held in value.items():
-            if key in recordings.HEADERS and isinstance(held, (dict, list)):
-                yield path, list(recordings.headers(held, ()))
+            if is_headers(key) and (found := headers(held, ())):
+                yield path, found
             else:
                 yield from _header_maps(held, f"{path}.{key}")
     elif isinstance(value, list):

@@ -19,31 +19,9 @@ from convo_replay.exchange import Binary, Body, Chunk, End, Exchange, Head, Json
 from convo_replay.redaction import headers as headers_table
 from convo_replay.redaction import naming
 from convo_replay.redaction.classes import BY_NAME, classify
+from convo_replay.scanning.header_shapes import Header, Path, are_plain, headers, is_headers
 
-Path = tuple[Any, ...]
-HEADERS = ("headers", "header", "request_headers", "response_headers", "requestHeaders", "responseHeaders")
 _URLS = ("uri", "url")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Header:
-    """A header of a recorded message.
-
-    Attributes:
-        at: where its value stands.
-        owner: the mapping that has it as a key, `None` where headers are a list.
-        key: that key, as it is spelled.
-        encoded: its value is not the text of the file: bytes, or part of a line.
-        offset: where the value begins in a plain text.
-    """
-
-    name: str
-    value: str
-    at: Path
-    owner: Path | None = None
-    key: Any = None
-    encoded: bool = False
-    offset: int | None = None
 
 
 @dataclass(slots=True, repr=False)
@@ -153,46 +131,13 @@ def message(value: dict[Any, Any], at: Path) -> Message:
         if isinstance(value.get(key), str) and not made.url:
             made.url, made.url_at = value[key], (*at, key)
             made.consumed.add(key)
-    for key in HEADERS:
-        if value.get(key):
-            found = list(headers(value[key], (*at, key)))
-            made.headers += found
-            if found:
+    for key, held in value.items():
+        if is_headers(key):
+            made.headers += headers(held, (*at, key))
+            if are_plain(held):
                 made.consumed.add(key)
     _read_body(made, value)
     return made
-
-
-def headers(value: Any, at: Path) -> Iterator[Header]:
-    """Headers in any of the forms in which recorders write them; nothing where it is none of them."""
-    if isinstance(value, dict):
-        for key, several in value.items():
-            if not isinstance(key, (str, bytes)):
-                continue
-            name = (key.decode("latin-1") if isinstance(key, bytes) else key).lower()
-            if not isinstance(several, list):
-                yield from _header(name, several, (*at, key), at, key)
-                continue
-            for index, one in enumerate(several):
-                yield from _header(name, one, (*at, key, index), at, key)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, dict) and isinstance(item.get("name"), str):
-                yield from _header(item["name"].lower(), item.get("value"), (*at, index, "value"))
-            elif isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
-                several = item[1] if isinstance(item[1], list) else [item[1]]
-                for position, one in enumerate(several):
-                    below = (position,) if isinstance(item[1], list) else ()
-                    yield from _header(item[0].lower(), one, (*at, index, 1, *below))
-            elif isinstance(item, str) and (line := re.match(r"([\w-]+):[ \t]*(.*)", item, re.DOTALL)):
-                yield Header(line[1].lower(), line[2], (*at, index), encoded=True)
-
-
-def _header(name: str, value: Any, at: Path, owner: Path | None = None, key: Any = None) -> Iterator[Header]:
-    if isinstance(value, bytes):
-        yield Header(name, value.decode("latin-1"), at, owner, key, encoded=True)
-    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        yield Header(name, str(value), at, owner, key)
 
 
 def _read_body(made: Message, value: dict[Any, Any]) -> None:
