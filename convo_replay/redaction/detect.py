@@ -112,6 +112,12 @@ class Detector:
         self.generation += 1
         return True
 
+    def met(self, value: str, cls: str) -> bool:
+        """`value` was found: the beginning of it at the end of a text is found from now on, too; whether it was not."""
+        is_new = self._halves.add(value, cls)
+        self.generation += is_new
+        return is_new
+
     def find(
         self, text: str, local: Mapping[str, str] | None = None, *, custom: bool = True, context: bool = True
     ) -> list[Finding]:
@@ -129,7 +135,7 @@ class Detector:
     def _find(
         self, text: str, local: Mapping[str, str] | None, custom: bool, context: bool, depth: int
     ) -> list[Finding]:
-        found = [*self.known(text), *self._begun(text)] if self._classes else []
+        found = [*self.known(text), *self._begun(text)] if self._classes or self._halves else []
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
         if len(text) > _SHORT or (text not in _clean and text not in _empty):
@@ -205,7 +211,7 @@ class Detector:
         return [self._known(text, start, form) for start, form in self._literals.find(text)]
 
     def _begun(self, text: str) -> list[Finding]:
-        return [Finding(at, len(text), self._classes[value], text[at:]) for at, value in self._halves.find(text)]
+        return [Finding(at, len(text), cls, text[at:]) for at, cls in self._halves.find(text)]
 
     def _known_one_by_one(self, text: str) -> list[Finding]:
         found: list[Finding] = []
@@ -236,7 +242,7 @@ class Detector:
             told = runs.telling(text)
             if told and any(runs.look(text, told, True)):
                 return True
-        if not self._classes:
+        if not (self._classes or self._halves):
             return False
         return bool(self.known(text)) or (self._escapable and "\\" in text) or self._halves.may_hold(text)
 

@@ -349,6 +349,8 @@ class Values:
         if name is None:
             name = self._names[cls, value] = placeholders.make(cls, self._next(cls))
             self._stands_for[name] = (cls, value)
+            if self.detector.met(value, cls):
+                self._clean.clear()
         return name
 
     def value_of(self, placeholder: str) -> str | None:

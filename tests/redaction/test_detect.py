@@ -124,3 +124,16 @@ def test_a_known_value_that_the_end_of_a_text_cuts_in_two() -> None:
         once = redactor.text(text)
         assert (half in once) is (half == "")
         assert redactor.text(once) == once
+
+
+@pytest.mark.parametrize("value", ["ada.lovelace@engines.co.uk", "ghp_" + "Ex4mple" * 5 + "1", "q7Rw9Zt2Lk4Xv8Bn1Mc6"])
+def test_half_of_a_value_that_the_conversation_held_before(value: str) -> None:
+    redactor = Redactor()
+    asked = f"password: {value}" if value.startswith("q7") else f"use {value} please"
+    assert value not in redactor.text(asked)
+    for cut in range(8, len(value)):
+        half = value[:cut] if not value.startswith("ghp_") or cut >= 16 else ""
+        once = redactor.text(f"it is {half}")
+        assert not half or half not in once, cut
+        assert redactor.text(once) == once
+    assert redactor.text("it is " + value[:7]) == "it is " + value[:7]
