@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
+from convo_replay.exchange import Binary, Blob, Body, Json, Parts, Request, Text
 from convo_replay.matching import ID_KEYS, Fingerprints, canonical, comparable
 from convo_replay.normalizing import normalized
 from convo_replay.redaction import urls
@@ -80,9 +80,30 @@ def explain(recorded: Request, sent: Request, rules: Fingerprints, *, most: int 
     if isinstance(recorded.body, Json) and isinstance(sent.body, Json):
         a, b = rules.normalized(recorded.body.value), rules.normalized(sent.body.value)
         _walk("", a, b, differences, most, tool_ids if preset else None)
+    elif isinstance(recorded.body, Parts) and isinstance(sent.body, Parts):
+        differences += _parts(recorded.body, sent.body)
     elif recorded.body != sent.body:
         differences.append(Difference("body", _body_summary(recorded.body), _body_summary(sent.body)))
     return differences[:most]
+
+
+def _parts(recorded: Parts, sent: Parts) -> Iterator[Difference]:
+    """Where two forms differ, part by part."""
+    for at in range(max(len(recorded.parts), len(sent.parts))):
+        known = recorded.parts[at] if at < len(recorded.parts) else None
+        given = sent.parts[at] if at < len(sent.parts) else None
+        if known is None or given is None:
+            yield Difference(f"body.parts[{at}]", *(ABSENT if part is None else part.name for part in (known, given)))
+            continue
+        for what in ("name", "filename"):
+            if getattr(known, what) != getattr(given, what):
+                yield Difference(f"body.parts[{at}].{what}", getattr(known, what), getattr(given, what))
+        if isinstance(known.body, Text) and isinstance(given.body, Text):
+            if classes_only(known.body.text) != classes_only(given.body.text):
+                yield Difference(f"body.parts[{at}] ({known.name})", known.body.text, given.body.text)
+        elif known.body != given.body:
+            told = _body_summary(known.body), _body_summary(given.body)
+            yield Difference(f"body.parts[{at}] ({known.name})", *told)
 
 
 def _same_text(a: str, b: str, preset: bool) -> bool:

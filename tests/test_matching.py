@@ -239,3 +239,21 @@ def test_the_nearest_is_the_one_with_the_fewest_parts_changed():
 )
 def test_placeholders_are_wildcards_where_the_hash_missed(stored, live, pairs):
     assert wildcard_pairs(stored, live, Fingerprints()) == pairs
+
+
+def test_forms_differ_part_by_part():
+    def form(*parts: Part) -> Request:
+        return Request("POST", "https://api.openai.com/v1/files", body=Parts(parts))
+
+    recorded = form(
+        Part("purpose", Text("batch")), Part("file", Blob("ab" * 32, 2_000_000), "a.jsonl"), Part("x", Text("1"))
+    )
+    sent = form(Part("purpose", Text("evals")), Part("file", Blob("cd" * 32, 2_000_000), "b.jsonl"))
+    assert [str(each) for each in explain(recorded, sent, Fingerprints())] == [
+        "body.parts[0] (purpose): recorded 'batch', sent 'evals'",
+        "body.parts[1].filename: recorded 'a.jsonl', sent 'b.jsonl'",
+        "body.parts[1] (file): recorded '2000000 bytes, SHA-256 abababababab…', "
+        "sent '2000000 bytes, SHA-256 cdcdcdcdcdcd…'",
+        "body.parts[2]: recorded 'x', sent nothing",
+    ]
+    assert explain(recorded, recorded, Fingerprints()) == []
