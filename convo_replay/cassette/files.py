@@ -53,7 +53,7 @@ def load(path: str | os.PathLike[str]) -> Cassette:
 
 def is_ours(data: bytes) -> bool:
     """Whether a file says that it is a cassette of ours."""
-    return _OURS.search(data) is not None
+    return b"convo_replay" in data and _OURS.search(data) is not None
 
 
 def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] | None = None) -> Cassette:

@@ -285,11 +285,19 @@ def _loose(text: str) -> list[Spot]:
         if part not in text:
             continue
         for anchor, classes in anchors:
+            if all(item.after for item in classes):
+                spots += [(match.start(), classes) for match in _followed(anchor, classes).finditer(text)]
+                continue
             at = text.find(anchor)
             while at >= 0:
                 spots.append((at, classes))
                 at = text.find(anchor, at + 1)
     return spots
+
+
+@functools.cache
+def _followed(anchor: str, classes: tuple[Class, ...]) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(anchor)}(?=[{''.join(item.after for item in classes)}])")
 
 
 def _may_match(text: str) -> list[Class]:
@@ -348,6 +356,8 @@ def _tried(text: str, spots: Sequence[Spot], fixed: Sequence[Placeholder]) -> li
             if item.before:
                 low = max(at - _MOST_BEFORE, 0)
                 begin = low + len(text[low:at].rstrip(_chars(item.before)))
+                if item.needs and not any(char in text[begin:at] for char in item.needs):
+                    continue
             match = item.regex.match(text, begin, limit)
             if match is None or (item.check is not None and not item.check(match)):
                 continue

@@ -81,14 +81,21 @@ def says(owner: Mapping[str, object], key: str) -> bool:
     return telling(key) and not ("logprob" in owner or "logProbability" in owner)
 
 
-_MASK = re.compile(r"\*{3}|\.{3}|…|•{2}|([xX#0\-_?])\1{5}|\[[A-Za-z_ -]+\]|<[^>]*>|\{[^}]*\}|\$\(|^\$[A-Za-z_]|^%\(")
-_SAYS_SO = re.compile(
-    r"example|dummy|placeholder|redacted|masked|filtered|scrubbed|sanitized|your|change_?me|fake|sample|insert|replace",
-    re.IGNORECASE,
-)
+_REPEATED = re.compile(r"([xX#0\-_?])\1{5}")
+_MASK_BEGINS = re.compile(r"[*.\[<{$%]")
+_MASK = re.compile(r"\*{3}|\.{3}|\[[A-Za-z_ -]+\]|<[^>]*>|\{[^}]*\}|\$\(|^\$[A-Za-z_]|^%\(")
+_WORDS_OF_DUMMIES = (
+    "example", "dummy", "placeholder", "redacted", "masked", "filtered", "scrubbed", "sanitized", "your", "changeme",
+    "change_me", "fake", "sample", "insert", "replace",
+)  # fmt: skip
+_SAYS_SO = re.compile("|".join(_WORDS_OF_DUMMIES), re.IGNORECASE)
 _PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]?[\d:.Z+-]*")
 _PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_SPACES = re.compile(r"\s")
+_KINDS = tuple((kind, re.compile(chars)) for kind, chars in (
+    ("1", "[0-9]"), ("a", "[a-z]"), ("A", "[A-Z]"), (".", "[^0-9a-zA-Z]")
+))  # fmt: skip
 _VOWELS = frozenset("aeiouyAEIOUY")
 
 
@@ -101,27 +108,36 @@ def is_secret_value(value: str) -> bool:
     """
     if not LEAST <= len(value) <= MOST or STAND_IN in value or placeholders.may_hold(value):
         return False
-    if any(char.isspace() for char in value) or not value.isascii() or len(set(value)) < 6:
+    if not value.isascii() or len(set(value)) < 6 or _SPACES.search(value) is not None:
         return False
-    if _SAYS_SO.search(value):  # documentation writes a word into what looks random: the rest counts
+    kinds = _kinds(value)
+    if len(value) >= 16 and len(kinds - {"."}) < 2:
+        return False
+    low = value.lower()
+    if any(
+        word in low for word in _WORDS_OF_DUMMIES
+    ):  # documentation writes a word into what looks random: the rest counts
         rest = _SAYS_SO.sub("", value)
         return len(rest) >= 16 and is_secret_value(rest)
-    if _MASK.search(value) or _PATH.match(value) or _DATE.fullmatch(value) or value == "AWS4-HMAC-SHA256":
+    if _is_mask(value) or _PATH.match(value) or _DATE.fullmatch(value) or value == "AWS4-HMAC-SHA256":
         return False
     if is_plain(value):
         return False
-    kinds = _kinds(value)
     if "1" not in kinds and len(value) < 20:
         return False
     if len(value) < 16:
         return len(kinds) >= 3 and not _is_worded(value)
-    if len(kinds - {"."}) < 2 or entropy(value) < 2.8:
-        return False
-    return not _is_worded(value)
+    return entropy(value) >= 2.8 and not _is_worded(value)
+
+
+def _is_mask(value: str) -> bool:
+    if _REPEATED.search(value) is not None:
+        return True
+    return _MASK_BEGINS.search(value) is not None and _MASK.search(value) is not None
 
 
 def _kinds(value: str) -> set[str]:
-    return {"1" if c.isdigit() else "a" if c.islower() else "A" if c.isupper() else "." for c in value}
+    return {kind for kind, chars in _KINDS if chars.search(value) is not None}
 
 
 def _is_worded(value: str) -> bool:
@@ -133,6 +149,7 @@ def _is_worded(value: str) -> bool:
     return letters * 2 > len(value)
 
 
+@functools.lru_cache(4096)
 def _is_word(piece: str) -> bool:
     low = piece.lower()
     vowels = sum(1 for char in low if char in _VOWELS)

@@ -131,6 +131,8 @@ def is_home(match: re.Match[str]) -> bool:
     text, start, name = match.string, match.start(), match["value"].lower()
     if name in ACCOUNTS or _FILE.search(name) or _HEX.fullmatch(name):
         return False
-    if _ROUTE.search(text, max(0, start - 200), match.start("value")) is not None:
+    low, end = max(0, start - 200), match.start("value")
+    before = text[low:end].lower()
+    if ("http" in before or "ws" in before) and _ROUTE.search(text, low, end) is not None:
         return _WHOLE_PATH.search(text, max(0, start - 8), match.start("value")) is not None
     return _ROOT.search(text, max(0, start - 48), start) is not None

@@ -51,6 +51,8 @@ class Class:
             everywhere from then on.
         looks: of a pattern without anchors, what stands in each match once every digit is `0` and each blank or full
             stop `-`; a text without it is not searched.
+        after: what a character class says of the character behind the anchor: where another stands, nothing is tried.
+        needs: characters, one of which stands between the beginning and the anchor, where there is such a beginning.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Class:
     dense: bool = False
     context: bool = False
     looks: str = ""
+    after: str = ""
+    needs: str = ""
 
     @property
     def learned(self) -> bool:
@@ -97,11 +101,13 @@ def by_pattern(
     dense: bool = False,
     context: bool = False,
     looks: str = "",
+    after: str = "",
+    needs: str = "",
 ) -> Class:
     """A class that is recognized in any text; `anchors` in one string, apart by spaces."""
     return Class(
         name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source,
-        frozenset(before), dense, context, looks,
+        frozenset(before), dense, context, looks, after, needs,
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ IDENTITIES: tuple[Class, ...] = (
         _ESCAPE_BEFORE + r"[.%+-]{0,8}(?P<value>\w[\w.%+-]{0,63}@"
         rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?i:{TOP})(?![^\W_]))",
         "ada.lovelace@" + "analytical.engines.co.uk", "RFC 5322", severity="warn",
-        shape="redacted-email-{n}@example.com", check=is_email, before=_LOCAL,
+        shape="redacted-email-{n}@example.com", check=is_email, before=_LOCAL, after=r"\w",
     ),
     by_pattern(
         "phone", "",

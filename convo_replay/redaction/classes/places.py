@@ -10,7 +10,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _USERINFO = _LETTERS + _LETTERS.upper() + "0123456789:/\\%._~!$&()*+,;=^|{}[]-"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}(?::|%3A)(?:\\{0,4}/|%2F){2}"
 _BEFORE = r"[^@]{0,200}?"
-_HOST = r"@(?=[\w\[{$])"
+_HOST_BEGINS = r"\w\[{$"
+_HOST = rf"@(?=[{_HOST_BEGINS}])"
 _PARAMETER = r"(?:=|%3D)"
 _VALUE = r"(?P<value>(?:[A-Za-z0-9+/_~.-]|%(?!2[0236]|3D|5C|7D|25(?:26|3D))[0-9A-Fa-f]{2})+(?:=|%(?:25)?3D){0,2})"
 
@@ -20,13 +21,13 @@ PLACES: tuple[Class, ...] = (
         rf"{_BEFORE}{_SCHEME}(?:[^\s/?#:@\"'<>%]|%(?!3A|2F|40)[0-9A-Fa-f]{{2}}){{0,64}}(?::|%3A)"
         rf"(?P<value>[^\s/?#\"'<>\\]{{1,200}}?){_HOST}(?![^\s/?#\"'<>\\]*@)",
         "postgres://ada:" + "c0rrect-h0rse" + "@db.example.com/", "RFC 3986 §3.2.1", check=is_password,
-        before=_USERINFO, context=True,
+        before=_USERINFO, context=True, after=_HOST_BEGINS, needs=":%",
     ),
     by_pattern(
         "url-password", "@",
         rf"{_BEFORE}{_SCHEME}(?P<value>[\w.~+-]{{16,200}}){_HOST}",
         "https://" + "Ex4mpl" * 5 + "@git.example.com/", "a token in place of the user, as git hosts take it",
-        check=is_token, before=_USERINFO, context=True,
+        check=is_token, before=_USERINFO, context=True, after=_HOST_BEGINS, needs=":%",
     ),
     by_pattern(
         "url-signature", "ignature= ignature%3D sig= sig%3D ecurity-Token= ecurity-Token%3D",
