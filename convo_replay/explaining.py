@@ -11,7 +11,7 @@ from convo_replay.exchange import Binary, Blob, Body, Json, Parts, Request, Text
 from convo_replay.matching import ID_KEYS, Fingerprints, canonical, comparable
 from convo_replay.normalizing import normalized
 from convo_replay.redaction import urls
-from convo_replay.redaction.placeholders import classes_only
+from convo_replay.redaction.placeholders import classes_only, places, replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +177,23 @@ _SHOWN = 60
 
 def _shorten(a: Any, b: Any) -> tuple[str, str]:
     """Both values, long ones cut to where they begin to differ."""
+    if isinstance(a, str) and isinstance(b, str):
+        b = _aligned(a, b)
     if isinstance(a, str) and isinstance(b, str) and max(len(a), len(b)) > 2 * _SHOWN:
         same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
         start = max(0, same - _SHOWN // 2)
         return _cut(a, start), _cut(b, start)
     return _one(a), _one(b)
+
+
+def _aligned(recorded: str, sent: str) -> str:
+    """`sent` with the numbers of the recorded placeholders, which count for nothing, as far as both have the same."""
+    names: dict[str, str] = {}
+    for known, given in zip(places(recorded), places(sent), strict=False):
+        if known.cls != given.cls:
+            break
+        names.setdefault(sent[given.start : given.end], recorded[known.start : known.end])
+    return replaced(sent, names)
 
 
 def _cut(text: str, start: int) -> str:

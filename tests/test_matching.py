@@ -257,3 +257,13 @@ def test_forms_differ_part_by_part():
         "body.parts[2]: recorded 'x', sent nothing",
     ]
     assert explain(recorded, recorded, Fingerprints()) == []
+
+
+def test_numbers_of_placeholders_are_no_difference_to_look_at():
+    known = "key redacted-github-token-1 for redacted-email-1@example.com " + "and so on " * 12 + "in Paris"
+    given = "key redacted-github-token-4 for redacted-email-3@example.com " + "and so on " * 12 + "in Rome"
+    (difference,) = explain(request({"system": known}), request({"system": given}), Fingerprints())
+    said = str(difference)
+    assert "in Paris" in said
+    assert "in Rome" in said
+    assert "token" not in said

@@ -349,6 +349,8 @@ class Values:
         if name is None:
             name = self._names[cls, value] = placeholders.make(cls, self._next(cls))
             self._stands_for[name] = (cls, value)
+            if BY_NAME[cls].severity == "error" and is_distinctive(value):
+                self.learn(value, cls)  # elsewhere it may stand inside of a word
             if self.detector.met(value, cls):
                 self._clean.clear()
         return name

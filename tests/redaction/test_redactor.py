@@ -326,3 +326,11 @@ def test_what_its_name_gives_away_is_found_wherever_it_stands(body: Any) -> None
     assert KEY not in json.dumps(redacted.json)
     assert json.dumps(redacted.json).count("redacted-named-secret-1") == json.dumps(body).count(KEY)
     assert redactor.request(redacted) is redacted
+
+
+def test_a_key_that_was_found_is_found_inside_of_words_too() -> None:
+    token = "ghp_" + "Ex4mple" * 5 + "1"
+    redactor = Redactor()
+    asked = {"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"toolu_{token}"}]},
+                          {"role": "user", "content": f"k {token}"}]}  # fmt: skip
+    assert token not in json.dumps(redactor.request(_request(asked)).json)
