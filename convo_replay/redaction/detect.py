@@ -235,12 +235,14 @@ class Detector:
         if self._patterns or self._callables:
             return True
         if len(text) > _SHORT or text not in _clean:
-            if any(part in text and any(anchor in text for anchor, _ in anchors) for part, anchors in _LOOSE):
-                return True
+            for part, anchors in _LOOSE:
+                if part in text and any(anchor in text and _may_go_on(text, anchor, each) for anchor, each in anchors):
+                    return True
             if encodings.is_escaped(text) or naming.may_hold(text) or _may_match(text):
                 return True
             told = runs.telling(text)
-            if told and any(runs.look(text, told, True)):
+            dense, views = runs.look(text, told, True) if told else ([], [])
+            if dense or any(self.may_hold(view.text) for view in views):
                 return True
         if not (self._classes or self._halves):
             return False
@@ -298,6 +300,16 @@ def _loose(text: str) -> list[Spot]:
 @functools.cache
 def _followed(anchor: str, classes: tuple[Class, ...]) -> re.Pattern[str]:
     return re.compile(f"{re.escape(anchor)}(?=[{''.join(item.after for item in classes)}])")
+
+
+@functools.cache
+def _followed_in_json(anchor: str, classes: tuple[Class, ...]) -> re.Pattern[str]:
+    return re.compile(_followed(anchor, classes).pattern[:-1] + r"|\\)")
+
+
+def _may_go_on(text: str, anchor: str, classes: tuple[Class, ...]) -> bool:
+    """Whether behind an anchor in a text there is what may follow it, in JSON perhaps."""
+    return not all(item.after for item in classes) or _followed_in_json(anchor, classes).search(text) is not None
 
 
 def _may_match(text: str) -> list[Class]:

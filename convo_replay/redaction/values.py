@@ -88,14 +88,15 @@ class Values:
 
     def string(self, text: str) -> str:
         """`text` with placeholders."""
-        if text in self._clean and not any(value in text for value in self.local):
+        if text in self._clean and not (self.local and any(value in text for value in self.local)):
             return text
         for _ in range(_ROUNDS):
             found = self.spans(text)
             if not found:
                 break
             text = json_text.applied(text, found)
-        self._keep_clean((text,))
+        if len(text) <= SHORT:
+            self._keep_clean((text,))
         return text
 
     def spans(self, text: str, *, cut: bool = False) -> list[Span]:

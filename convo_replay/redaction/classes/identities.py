@@ -94,7 +94,7 @@ IDENTITIES: tuple[Class, ...] = (
         r"(?:(?:hone|Tel(?:efon)?)(?:[ _-]?(?:[Nn]umber|[Nn]o|[Nn]r)\b)?[\"'\\]{0,4}\.?(?:\s{0,2}[:=]| is| at)|tel:)"
         r"[\s\"'\\]{0,6}(?P<value>[(+]{0,2}\d(?:[ ()./-]{0,3}\d){6,14})(?![\w-])",
         "Phone: 030 " + "901820", "a word for it before", severity="warn", shape="00-555-{n:07d}",
-        check=is_said_to_be_phone, context=True,
+        check=is_said_to_be_phone, context=True, after="^A-MO-Za-df-mo-z",  # `Telefon`, `phone number`, no `Telegram`
     ),
     by_pattern(
         "user-name", "/home",
