@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from math import log2
 
 from convo_replay.redaction import placeholders
+from convo_replay.redaction.colours import COLOUR
 from convo_replay.redaction.environment import is_plain
 from convo_replay.standins import STAND_IN
 
@@ -188,20 +189,21 @@ _ROOTS = (
 )  # fmt: skip
 _TOKEN = re.compile(r"token(?!s(?![a-z]))")  # `tokens` are counted, in every body, and never told
 _SMALL = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-_BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=]|\s|,|>""")
+_BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=：]|\s|,|>|\x1b|\\{1,4}(?:u001[bB]|x1[bB]|033|e)\[""")
 _FLAGS = (" -p", "-u ", "--user")
 _NAME_BEFORE = re.compile(r"[\w.-]*")
+_COLOUR_END = re.compile(r"\d{0,3}[mK]")
 _NAME_REST = re.compile(r"[\w-]{0,40}+", re.ASCII)
 _QUOTE = r"""\\*["'`]"""
 _NO_TEXT = r"\x00-\x08\x0e-\x1b\x7f-\U0010ffff"
 """What ends a value without quotes: bytes that are no text, punctuation of other scripts."""
 _AFTER = re.compile(
-    rf"""(?:{_QUOTE})?\]?(?:"""
-    r"""\s{0,4}(?::=|=>|=|:)\s{0,4}(?:(?:str|String|string|SecretStr)\s?=\s?)?(?:[A-Za-z_.]{1,30}\((?=\\*["'`]))?"""
+    rf"""(?:{_QUOTE})?\]?{COLOUR}{{0,3}}+(?:"""
+    r"""\s{0,4}(?::=|=>|=|:|：)\s{0,4}(?:(?:str|String|string|SecretStr)\s?=\s?)?(?:[A-Za-z_.]{1,30}\((?=\\*["'`]))?"""
     rf"""|(?<=["'`])\s?,\s{{0,4}}(?={_QUOTE})"""
     rf"""|\s?,?\s{{1,20}}(?:{_QUOTE})?value(?:{_QUOTE})?\s?[:=]\s?"""
     r"""|(?<=[A-Za-z])>|(?<=[A-Za-z])\sis:?\s)"""
-    rf"""(?:{_QUOTE})?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken)\s)?"""
+    rf"""{COLOUR}{{0,3}}+(?:{_QUOTE})?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken)\s)?"""
     rf"""(?:(?<=["'`])(?P<quoted>[^\s"'`\\]{{{LEAST},{MOST}}}+)(?={_QUOTE})"""
     rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]{{{LEAST},{_JUDGED}}}+))"""
 )
@@ -276,6 +278,9 @@ def _name_start(text: str, at: int) -> int:
     start = at if name is None else at - name.end()
     if start and text[start - 1] == "\\" and start < at:  # the letter of an escape: `\napi_key`
         start += 1
+    elif start and text[start - 1] in "[;":  # the end of a colour: `ESC[33mapi_key`
+        colour = _COLOUR_END.match(text, start, at)
+        start = start if colour is None else colour.end()
     return start
 
 

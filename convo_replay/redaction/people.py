@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from convo_replay.redaction import colours
 from convo_replay.redaction.registries import ACCOUNTS, ATTRIBUTES, CALLING_CODES
 
 _RESERVED = re.compile(r"(?:^|[@.])(?:example\.(?:com|org|net|edu)|(?:example|test|invalid|localhost))$", re.IGNORECASE)
@@ -38,7 +39,7 @@ _CALLED = re.compile(
 )
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?(?!\d)|\d\d?[-./]\d\d?[-./](?:19|20)\d\d(?!\d)")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|\\{1,2}u[0-9A-Fa-f]{4}")
-_ESCAPE_BEFORE = re.compile(r"(?:\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})$")
+_ESCAPE_BEFORE = re.compile(r"(?:\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|[\[;]\d{0,3}[mK])$")
 
 
 def is_international(match: re.Match[str]) -> bool:
@@ -46,9 +47,9 @@ def is_international(match: re.Match[str]) -> bool:
     text, start, end = match.string, match.start(), match.end()
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
     # A sum has a name or a number before the sign. In base64 nine digits in a row come once in 10 MB.
-    if before.isalnum() and not _after_escape(text, start):
+    if _is_letter(before) and not _after_escape(text, start):
         return False
-    if after.isalnum():
+    if _is_letter(after) or (after == "." and match[0][1:].isdigit() and text[end + 1 : end + 2].isdigit()):
         return False
     digits = _digits_of(match[0])
     if digits[0] == "1":
@@ -69,13 +70,13 @@ def is_american(match: re.Match[str]) -> bool:
     """
     text, start, end = match.string, match.start(), match.end()
     before, after = text[max(0, start - 3) : start], text[end : end + 2]
-    if before and (before[-1].isalnum() or before[-1] in "$€£#@%") and not _after_escape(text, start):
+    if before and (_is_letter(before[-1]) or before[-1] in "$€£#@%") and not _after_escape(text, start):
         return False
     if before[-1:] == "." and ((before[-2:-1].isdigit() and before[-2:] != "1.") or before[-3:-1].isdigit()):
         return False
     if before[-1:] == "-" and before[-2:-1].isalnum() and (before[-2] != "1" or before[-3:-2].isalnum()):
         return False
-    if after and (after[0].isalnum() or after[0] == "@"):
+    if after and (_is_letter(after[0]) or after[0] == "@"):
         return False
     if after[:1] in ("-", ".", ":", ",") and after[1:].isdigit():
         return False
@@ -88,6 +89,11 @@ def is_said_to_be_phone(match: re.Match[str]) -> bool:
     """Whether digits behind a word for it (`Phone: 030 901820`) are as many as a number has, and no date."""
     digits = _digits_of(match["value"])
     return 7 <= len(digits) <= 15 and len(set(digits)) > 2 and _DATE.match(match["value"]) is None
+
+
+def _is_letter(char: str) -> bool:
+    """Whether it would belong to a word with what stands beside it: a letter or digit of the Latin script."""
+    return char.isalnum() and char < "\u0250"
 
 
 def _digits_of(text: str) -> str:
@@ -117,7 +123,8 @@ _WHOLE_PATH = re.compile(
 )
 _ROOT = re.compile(
     r"(?:[A-Za-z](?::|%3A)|\\{2,32}[\w.-]+(?:\\{1,16}\w\$)?)(?:\\{1,16}/?|/)?$"
-    r"|(?:(?<![\w.)\]}~*/\\-])|(?<=//)|(?<= -[ILCFB])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+    r"|(?:(?<![A-Za-z0-9_.)\]}~*/\\-])|(?<=//)|(?<=\*\*)|(?<= -[ILCFB])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})"
+    rf"|(?<=\\x[0-9A-Fa-f]{{2}})|(?<=%[0-9A-Fa-f]{{2}})|{colours.END_BEFORE})"
     r"(?:/(?:mnt/|host_mnt/)?[a-z]|/(?:var|usr|export|mnt|data|nfs|private|System/Volumes/Data|Volumes/[\w ]{1,30}))?"
     r"(?:\\{1,16}/?|/)?$"
 )

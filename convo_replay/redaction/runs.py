@@ -35,8 +35,10 @@ def trie(words: Iterable[str]) -> str:
 _ANCHOR = trie(DENSE)
 _AT_START = re.compile(_ANCHOR)
 _INSIDE = re.compile(rf"[+/.]({_ANCHOR})")
-_ESCAPE_END = re.compile(r"(?<=\\)(?:[bfnrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?<=%)[0-9A-Fa-f]{2}")
-_MAY_START = re.compile(rf"(?:[bfnrt]|u[0-9A-Fa-f]{{4}}|x?[0-9A-Fa-f]{{2}})?{_ANCHOR}")
+_ESCAPE_END = re.compile(
+    r"(?<=\\)(?:[bfnrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?<=%)[0-9A-Fa-f]{2}|(?<=[\[;])\d{0,3}[mK]"
+)
+_MAY_START = re.compile(rf"(?:[bfnrt]|u[0-9A-Fa-f]{{4}}|x?[0-9A-Fa-f]{{2}}|\d{{0,3}}[mK])?{_ANCHOR}")
 """An anchor at the beginning of a run, or behind the rest of an escape whose first character stands before the run."""
 
 
@@ -75,7 +77,7 @@ def look(text: str, told: Set[str], decode: bool) -> tuple[Spots, list[encodings
             continue
         start, end = match.span("run")
         anchor = _AT_START.match(text, start, end)
-        if anchor is None and start and text[start - 1] in "\\%":
+        if anchor is None and start and text[start - 1] in "\\%[;":
             escape = _ESCAPE_END.match(text, start, end)
             anchor = None if escape is None else _AT_START.match(text, escape.end(), end)
         if anchor is not None:

@@ -137,3 +137,33 @@ def test_half_of_a_value_that_the_conversation_held_before(value: str) -> None:
         assert not half or half not in once, cut
         assert redactor.text(once) == once
     assert redactor.text("it is " + value[:7]) == "it is " + value[:7]
+
+
+BESIDE = [
+    "密钥{}", "{}谢谢", "ключ{}ß", "\x1b[31m{}\x1b[0m", "\x1b[1;31m{}", "\x1b[38;5;196m{}\x1b[m",
+    "\x1b[K{}\x1b[m\x1b[K", r'"\u001b[31m{}\u001b[0m"', "\x1b[m{}",
+]  # fmt: skip
+"""Scripts that write no blanks, and colours of a terminal."""
+VALUES = {
+    "github-token": "ghp_" + "Ex4mple" * 5 + "A",
+    "gateway-key": "sk-" + "Ex4mpl" * 8,
+    "google-key": "AIza" + "Ex4mple" * 5,
+    "aws-key-id": "AKIAEXAMPLE234567ABC",
+    "openai-key": "sk-proj-" + "Ex4mple" * 5,
+    "stripe-key": "sk_live_" + "Ex4mple" * 4,
+    "huggingface-token": "hf_" + "ExaMple" * 5,
+    "request-id": "req_011" + "Ex4mple" * 3,
+    "file-id": "file_011" + "Ex4mple" * 3,
+    "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJlLWV4YW1wbGU",
+    "telegram-token": "1234567890:AA" + "Ex4mp" * 6 + "Ex4",
+}
+
+
+@pytest.mark.parametrize("around", BESIDE, ids=range(len(BESIDE)))
+def test_what_stands_beside_a_value_is_no_part_of_it(around: str) -> None:
+    for cls, value in VALUES.items():
+        text = around.replace("{}", value)
+        start = around.index("{")
+        found = [(finding.cls, finding.start, finding.end) for finding in Detector().find(text)]
+        assert found == [(cls, start, start + len(value))]
+        assert Detector().may_hold(json.dumps(text)), cls

@@ -148,7 +148,11 @@ FOUND = [
     f"Token: {V}, and more",
     f'password: str = "{V}"',
     f"\0\udcfeTOKEN={V}\0\udcfe",
-    f"password：{V}，password={V}。",
+    f"密码password：{V}，",
+    f"password={V}。",
+    f"\x1b[33mpassword=\x1b[0m\x1b[1;31m{V}\x1b[m",
+    f"\x1b[33mpassword\x1b[0m: {V}",
+    f'"\\u001b[33mpassword\\u001b[0m=\\u001b[31m{V}\\u001b[0m"',
 ]
 NOT_FOUND = [
     "max_tokens=4096",

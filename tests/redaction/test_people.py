@@ -221,3 +221,13 @@ def test_what_is_nobodys_stays(text: str) -> None:
 )
 def test_a_class_may_be_kept(cls: str, text: str) -> None:
     assert Redactor(redact={cls: "keep"}).text(text) is text
+
+
+BESIDE = ["写信给{}谢谢", "\x1b[31m{}\x1b[0m", "\x1b[01;31m\x1b[K{}\x1b[m\x1b[K", "\\u001b[1;31m{}\\u001b[0m"]
+
+
+@pytest.mark.parametrize("around", BESIDE, ids=range(len(BESIDE)))
+def test_beside_other_scripts_and_colours(around: str) -> None:
+    home = ("/home/ada/x", f"/home/{NAME}/x")
+    for value, becomes in ((f"ada{AT}corp.com", EMAIL), ("+49 151 23456789", PHONE), ("+4915123456789", PHONE), home):
+        assert Redactor().text(around.format(value)) == around.format(becomes)

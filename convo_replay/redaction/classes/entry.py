@@ -17,12 +17,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from convo_replay.redaction import colours
+
 Policy = Literal["keep", "placeholder", "drop"]
 Severity = Literal["error", "warn", "info"]
 Check = Callable[[re.Match[str]], bool]
 
-LEFT = r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2}))"
-"""Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding."""
+LEFT = (
+    r"(?:(?<![\w-])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2})"
+    rf"|{colours.END_BEFORE})"
+)
+"""Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding, a colour."""
 A_DIGIT = r"(?=[\w-]{0,200}\d)"
 LEAST_RUN = 16
 """Characters of a run that anchors of dense classes are looked for in."""
@@ -40,7 +45,7 @@ class Class:
         anchors: literals, one of which begins every match of `pattern`. Without any, a pattern is searched for in the
             whole text: for what has no literal in it, and costs accordingly.
         pattern: a regular expression, tried with `match` at an anchor; group `value`, where there is one, is what is
-            replaced.
+            replaced. Letters are those of ASCII (`\\w`, `\\b`): other scripts write no blank between a word and a key.
         check: asked about each match; `False` where it is none after all.
         shape: its placeholder with `{n}` for the number, where `redacted-NAME-{n}` would not look like the value.
         example: one that the pattern takes (made up).
@@ -84,7 +89,7 @@ class Class:
 
 @functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    return re.compile(pattern, re.ASCII)
 
 
 def by_pattern(

@@ -12,12 +12,12 @@ _LOCAL = _LETTERS + _LETTERS.upper() + "0123456789_.%+-" + "".join(map(chr, rang
 """What the local part of an e-mail address is made of; `%` of its escapes."""
 _ESCAPE_BEFORE = (
     r"(?:(?<!\\)|(?<=\\)[bfnrt]|(?<=\\)u[0-9A-Fa-f]{4}|(?<=\\)(?![bfnrt]|u[0-9A-Fa-f]{4}))"
-    r"(?:[\w.%+-]{0,60}%(?!2[BbDdEe]|5[Ff])[0-9A-Fa-f]{2})?"
+    r"(?:[\w.%+-]{0,60}%(?!2[BbDdEe]|5[Ff])[0-9A-Fa-f]{2}|(?<=[\[;])\d{1,3}m|(?<=1[bB]\[)[mK]|(?<=\x1b\[)[mK])?"
 )
 """Letters before an address that end an escape: `\\nada@…`, `%3Dada@…`."""
 _BETWEEN = r"(?:[ .\-/()+\u00a0\u2011\u202f])"
 _SEPARATOR = r"(?:/|\\{1,16}/?)"
-_NAME = r"\w(?:[\w.@+-]{0,62}\w)?"
+_NAME = r"(?u:\w(?:[\w.@+-]{0,62}\w)?)"
 
 IDENTITIES: tuple[Class, ...] = (
     by_pattern(
@@ -69,8 +69,8 @@ IDENTITIES: tuple[Class, ...] = (
     ),
     by_pattern(
         "email", "@",
-        _ESCAPE_BEFORE + r"[.%+-]{0,8}(?P<value>\w[\w.%+-]{0,63}@"
-        rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?i:{TOP})(?![^\W_]))",
+        "(?u:" + _ESCAPE_BEFORE + r"[.%+-]{0,8}(?P<value>\w[\w.%+-]{0,63}@"
+        rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?i:{TOP})(?![A-Za-z0-9\u00c0-\u024f])))",
         "ada.lovelace@" + "analytical.engines.co.uk", "RFC 5322", severity="warn",
         shape="redacted-email-{n}@example.com", check=is_email, before=_LOCAL, after=r"\w",
     ),
@@ -102,7 +102,7 @@ IDENTITIES: tuple[Class, ...] = (
     ),
     by_pattern(
         "user-name", "Users users\\",
-        rf"(?<=[/\\])[Uu]sers(?:/|\\{{1,16}}/?(?!/))(?P<value>{_NAME}(?: [\w.-]{{1,30}}){{1,2}}(?=\\)|{_NAME})",
+        rf"(?<=[/\\])[Uu]sers(?:/|\\{{1,16}}/?(?!/))(?P<value>{_NAME}(?: (?u:[\w.-]{{1,30}})){{1,2}}(?=\\)|{_NAME})",
         r"C:\Users\ada-lovelace", "home folders of macOS and Windows", severity="warn", check=is_home,
     ),
     by_pattern(

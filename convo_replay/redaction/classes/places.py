@@ -18,14 +18,14 @@ _VALUE = r"(?P<value>(?:[A-Za-z0-9+/_~.-]|%(?!2[0236]|3D|5C|7D|25(?:26|3D))[0-9A
 PLACES: tuple[Class, ...] = (
     by_pattern(
         "url-password", "@",
-        rf"{_BEFORE}{_SCHEME}(?:[^\s/?#:@\"'<>%]|%(?!3A|2F|40)[0-9A-Fa-f]{{2}}){{0,64}}(?::|%3A)"
-        rf"(?P<value>[^\s/?#\"'<>\\]{{1,200}}?){_HOST}(?![^\s/?#\"'<>\\]*@)",
+        rf"(?u:{_BEFORE}{_SCHEME}(?:[^\s/?#:@\"'<>%]|%(?!3A|2F|40)[0-9A-Fa-f]{{2}}){{0,64}}(?::|%3A)"
+        rf"(?P<value>[^\s/?#\"'<>\\]{{1,200}}?){_HOST}(?![^\s/?#\"'<>\\]*@))",
         "postgres://ada:" + "c0rrect-h0rse" + "@db.example.com/", "RFC 3986 §3.2.1", check=is_password,
         before=_USERINFO, context=True, after=_HOST_BEGINS, needs=":%",
     ),
     by_pattern(
         "url-password", "@",
-        rf"{_BEFORE}{_SCHEME}(?P<value>[\w.~+-]{{16,200}}){_HOST}",
+        rf"(?u:{_BEFORE}{_SCHEME}(?P<value>[\w.~+-]{{16,200}}){_HOST})",
         "https://" + "Ex4mpl" * 5 + "@git.example.com/", "a token in place of the user, as git hosts take it",
         check=is_token, before=_USERINFO, context=True, after=_HOST_BEGINS, needs=":%",
     ),
