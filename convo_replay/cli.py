@@ -128,7 +128,9 @@ def scan(options: argparse.Namespace) -> int:
                 page.file(one)
         except CassetteError as error:
             _complain(error)
-            unread = unread or named or converting.is_expected(file, error)
+            if named or converting.is_expected(file, error):
+                unread = True
+                page.file(scanning.scan_unread(file, error.reason, redact=redact))
             continue
         failed = failed or bool(one.failing)
     page.summary()

@@ -9,6 +9,7 @@ exception: a recording drops all that it has no use for, here those of the table
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from convo_replay.errors import CassetteError
 from convo_replay.redaction.classes import Policy, Severity
 from convo_replay.redaction.detect import Secret
 from convo_replay.scanning.looking import Look
-from convo_replay.scanning.reading import read
+from convo_replay.scanning.reading import BOMS, read, read_text
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warn", "info")
 FAILING: tuple[Severity, ...] = ("error", "warn")
@@ -70,6 +71,7 @@ class Scanned:
         exchanges: how many were read in it.
         size: bytes.
         skipped: why it was not looked at; empty where it was.
+        unread: why it was looked at as text only, if at all, though it should be a cassette.
     """
 
     file: Path
@@ -78,6 +80,7 @@ class Scanned:
     exchanges: int = 0
     size: int = 0
     skipped: str = ""
+    unread: str = ""
 
     @property
     def failing(self) -> list[Hit]:
@@ -123,6 +126,15 @@ def scan(
     return found(look, file, len(data))
 
 
+def scan_unread(file: Path, reason: str, *, redact: Mapping[str, Policy] | None = None) -> Scanned:
+    """What a file holds that cannot be read as the cassette that it should be, and why it cannot."""
+    try:
+        data = contents(file)
+    except CassetteError:
+        return Scanned(file, unread=reason)
+    return replace(found(read_text(data, redact), file, len(data)), unread=reason)
+
+
 def found(look: Look, file: Path, size: int) -> Scanned:
     """The findings of a file that was looked at."""
     hits = [
@@ -140,6 +152,8 @@ def contents(file: Path) -> bytes:
         CassetteError: it is missing, too large, or cannot be read.
     """
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise CassetteError(file, "no regular file, not scanned")
         with file.open("rb") as opened:
             if os.fstat(opened.fileno()).st_size > yaml_reader.MAX_FILE:
                 raise CassetteError(file, f"over {yaml_reader.MAX_FILE:,} bytes (256 MB), not scanned")
@@ -151,7 +165,9 @@ def contents(file: Path) -> bytes:
 def binary(data: bytes) -> str:
     """Why bytes are no text; empty where they are."""
     start = data[:8192]
-    if b"\0" in start and start[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+    if start.startswith(BOMS):
+        return ""
+    if b"\0" in start:
         return "binary"
     try:
         data.decode("utf-8")

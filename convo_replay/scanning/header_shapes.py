@@ -141,8 +141,9 @@ def _block(text: str, at: Path) -> Iterator[Header]:
 
 _MAY = re.compile(r"cookie|auth|key|token|secret|password|credential|signature", re.IGNORECASE)
 _BESIDE = re.compile(r"""(?<![\w-])([A-Za-z][\w-]{2,60}+)\\?["']?(?:\]?[ \t]?[:=]|,)[ \t]?(?:b?\\?["'])?(?=\S)""")
-_COOKIE = re.compile(r"""[\w!#$%&*+.^`|~-]{1,80}=[^\s"'\\;,]{8,2000}[^\r\n"'\\]{0,2000}""")
-_VALUE = re.compile(r"""(?:([A-Za-z][\w-]{2,20})[ \t]+)?([^\s"'\\,;<>(){}]{8,2000})""")
+_COOKIE = re.compile(r"""[\w!#$%&*+.^`|~-]{1,80}=[^\s"'\\;,]{8,500}[^\r\n"'\\]{0,500}""")
+_VALUE = re.compile(r"""(?:([A-Za-z][\w-]{2,20})[ \t]+)?([^\s"'\\,;&<>(){}]{8,500})""")
+_SHORT = 64
 _WSGI = "HTTP_"
 
 
@@ -164,7 +165,11 @@ def in_text(text: str) -> Iterator[Header]:
         if cls is None or BY_NAME[cls].severity != "error":
             continue
         value = (_COOKIE if cls == "cookie" else _VALUE).match(text, match.end())
-        if value is not None and _is_credential(cls, value):
+        if value is None:
+            continue
+        if len(value[0]) > _SHORT:  # what was judged is not judged again from another name in it
+            end = value.end()
+        if _is_credential(cls, value):
             end = value.end()
             yield Header(name, value[0], (), offset=value.start())
 

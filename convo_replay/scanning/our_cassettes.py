@@ -75,12 +75,15 @@ class _Exchange:
 
     def _headers(self, side: str, headers: Headers) -> None:
         count: dict[str, int] = {}
+        written = self._held(side).get("headers")
+        spelled = {str(key).lower(): key for key in written} if isinstance(written, dict) else {}
         for name, value in headers:
             owner = (*self._at, side, "headers")
+            key = spelled.get(name, name)
             several = sum(name == other for other, _ in headers) > 1
-            at = (*owner, name, count.get(name, 0)) if several else (*owner, name)
+            at = (*owner, key, count.get(name, 0)) if several else (*owner, key)
             count[name] = count.get(name, 0) + 1
-            self._look.header(self._index, side, Header(name, value, at, owner, name))
+            self._look.header(self._index, side, Header(name, value, at, owner, key))
 
     def _request(self) -> None:
         look, index, at = self._look, self._index, (*self._at, "request")

@@ -48,9 +48,9 @@ def read(
         CassetteError: it says it is a cassette of ours, and is none that can be read.
     """
     redactor = Redactor(dict(os.environ if environ is None else environ), secrets, redact)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
-    text = data.decode(encoding, "replace").removeprefix("\ufeff")
-    look = Look(text, redactor)
+    look = Look(_decoded(data), redactor)
+    if data.startswith(BOMS):
+        data = look.text.encode("utf-8", "replace")
     if cassettes.is_ours(data):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnknownKeys)
@@ -71,6 +71,21 @@ def read(
     look.rest(value, pairs)
     look.between()
     return look
+
+
+def read_text(data: bytes, redact: Mapping[str, Policy] | None = None) -> Look:
+    """Looks at the bytes of a file as a text, whatever they should be."""
+    look = Look(_decoded(data), Redactor(dict(os.environ), (), redact))
+    _text(look)
+    return look
+
+
+BOMS = (b"\xff\xfe", b"\xfe\xff")
+"""How UTF-16 begins."""
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-16" if data.startswith(BOMS) else "utf-8", "replace").removeprefix("\ufeff")
 
 
 def _reserve(look: Look) -> None:

@@ -158,8 +158,8 @@ class Tree:
         """A scalar written anew, in double quotes."""
         start, end = node.start_mark.index, node.end_mark.index
         written = json.dumps(value) if self.is_json else quoted(value)
-        is_block = self.text[start:end].endswith("\n")
-        return start, end, written + "\n" if is_block else written
+        block_end = re.search(r"\r?\n\Z", self.text[start:end])
+        return start, end, written + block_end[0] if block_end else written
 
     def _edit(self, node: yaml.Node, places: Sequence[int], change: Edit) -> Edit | None:
         start, end, text = change
