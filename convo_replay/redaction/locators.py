@@ -17,6 +17,7 @@ _BEFORE_PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _HEX = re.compile(r"[0-9a-f]{64}")
+LEAST_COOKIE = 16
 LEAST_SIGNATURE = 20
 """Characters: an MD5 in base64 has 24, an HMAC-SHA1 28; percent-encoded more."""
 
@@ -26,10 +27,19 @@ def is_password(match: re.Match[str]) -> bool:
     return _DUMMY.fullmatch(match["value"]) is None
 
 
+def is_cookie(match: re.Match[str]) -> bool:
+    """Whether any of the pairs of a cookie is more than a setting (`theme=dark`)."""
+    values = [pair.partition("=")[2] for pair in match["value"].split(";")]
+    return any(len(value) >= LEAST_COOKIE and _is_mixed(value) for value in values)
+
+
+def _is_mixed(value: str) -> bool:
+    return any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
+
+
 def is_token(match: re.Match[str]) -> bool:
     """Whether a user without a password is a token: letters and digits mixed."""
-    value = match["value"]
-    return any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
+    return _is_mixed(match["value"])
 
 
 def is_signature(match: re.Match[str]) -> bool:

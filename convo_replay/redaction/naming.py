@@ -70,6 +70,8 @@ def telling(name: str) -> bool:
     last, before = found[-1], found[-2] if len(found) > 1 else ""
     if last in _ALONE:
         return not (last == "token" and before in _NO_TOKEN_OF)
+    if last == "pass":  # alone it is a word
+        return before in _KEY_OF
     if last in ("key", "keys"):
         return before in _KEY_OF
     if last in ("value", "b64", "base64", "plain", "raw", "text", "header", "string") and len(found) > 1:
@@ -183,7 +185,7 @@ def named(name: str, value: str) -> str | None:
 
 # Roots of telling names, in small letters; where none stands in a text, no name does.
 _ROOTS = (
-    ("pass", ("password", "passwd", "passwort", "passphrase", "passcode")), ("secret", ("secret",)),
+    ("pass", ("password", "passwd", "passwort", "passphrase", "passcode", "_pass")), ("secret", ("secret",)),
     ("token", ("token",)), ("key", ("key",)), ("credential", ("credential",)), ("pwd", ("pwd",)),
     ("bearer", ("bearer",)), ("authorization", ("authorization",)),
 )  # fmt: skip
@@ -210,7 +212,7 @@ _AFTER = re.compile(
 _SPACE = re.compile(rf"""[ =](?:{_QUOTE})?(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]{{{LEAST},{_JUDGED}}}+)""")
 _REST = re.compile(rf"""[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]*+""")
 _FLAG = re.compile(
-    rf"""(?:\s-p\s?|(?<!\S)(?:-u|--user)[ =]?(?:{_QUOTE})?[\w.@-]{{1,40}}:)(?:{_QUOTE})?"""
+    rf"""(?:\s-p\s?(?![a-z_]{{0,12}}\()|(?<!\S)(?:-u|--user)[ =]?(?:{_QUOTE})?[\w.@-]{{1,40}}:)(?:{_QUOTE})?"""
     rf"""(?P<bare>[^\s"'`\\{_NO_TEXT}]{{{LEAST},200}})"""
 )  # fmt: skip
 
@@ -289,7 +291,10 @@ def _valued(text: str, at: int, end: int) -> tuple[int, int, str] | None:
     match = _AFTER.match(text, end) or _SPACE.match(text, end)
     if match is None:
         return None
-    name = text[_name_start(text, at) : end]
+    begin = _name_start(text, at)
+    name = text[begin:end]
+    if text[begin - 1 : begin] == text[end : end + 1] == ":":  # the kind of a thing that an ARN names
+        return None
     if match.re is _SPACE and not name.startswith("-") and name.lower() != "bearer":
         return None
     group = match.lastgroup or ""

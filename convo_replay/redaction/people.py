@@ -38,6 +38,8 @@ _CALLED = re.compile(
     r"phone|mobile|cell|call|tel\b|fax|dial|reach|contact|whatsapp|sms|text|number|\+1 ?$|\b1 $", re.IGNORECASE
 )
 _DATE = re.compile(r"(?:19|20)\d\d[-./ ]\d\d?[-./ ]\d\d?(?!\d)|\d\d?[-./]\d\d?[-./](?:19|20)\d\d(?!\d)")
+# A number with a sign and a fraction; the same prefix in several spellings (`+65/0065/65`).
+_NUMBER = re.compile(r"\+\d{4,}\.\d+|\+\d+/00.*")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|\\{1,2}u[0-9A-Fa-f]{4}")
 _ESCAPE_BEFORE = re.compile(r"(?:\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|[\[;]\d{0,3}[mK])$")
 
@@ -49,7 +51,7 @@ def is_international(match: re.Match[str]) -> bool:
     # A sum has a name or a number before the sign. In base64 nine digits in a row come once in 10 MB.
     if _is_letter(before) and not _after_escape(text, start):
         return False
-    if _is_letter(after) or (after == "." and match[0][1:].isdigit() and text[end + 1 : end + 2].isdigit()):
+    if _is_letter(after) or _NUMBER.fullmatch(match[0]) is not None:
         return False
     digits = _digits_of(match[0])
     if digits[0] == "1":

@@ -167,3 +167,30 @@ def test_what_stands_beside_a_value_is_no_part_of_it(around: str) -> None:
         found = [(finding.cls, finding.start, finding.end) for finding in Detector().find(text)]
         assert found == [(cls, start, start + len(value))]
         assert Detector().may_hold(json.dumps(text)), cls
+
+
+UUID = "83a1eb39-1009-4f7a-8d3e-2c6b5a4f3e2d"
+SESSION = "aB3dE5fG7hJ9kL1mN2pQ" * 2
+BOT = VALUES["telegram-token"]
+BY_CONTEXT = [
+    ("organization-id", UUID, "rate limit for your organization ({}) of 40,000 input tokens"),
+    ("organization-id", UUID, "organization: {}"),
+    ("organization-id", UUID, 'said {"organization_uuid": "{}"}, and'),
+    ("organization-id", UUID, r"\"organizationId\": \"{}\""),
+    ("cookie", f"session={SESSION}", "> cookie: {}\n> host: x"),
+    ("cookie", f"sid={SESSION}; Path=/", "< Set-Cookie: {}"),
+    ("cookie", f"a=1; session={SESSION}", 'said {"Cookie": "{}"}'),
+    ("telegram-token", BOT, "https://api.telegram.org/bot{}/getMe"),
+]
+NOTHING = [f"in the organisation {UUID}", f"id: {UUID}", "Cookie: theme=dark; lang=de", "cookie: see docs, cookies=2"]
+
+
+def test_what_stands_before_a_value_tells_its_class() -> None:
+    for cls, value, around in BY_CONTEXT:
+        text = around.replace("{}", value)
+        assert [(finding.cls, finding.value) for finding in Detector().find(text)] == [(cls, value)]
+        assert Detector().may_hold(text)
+        made = Redactor().text(text)
+        assert made == around.replace("{}", placeholders.make(cls, 1))
+        assert Redactor().text(made) == made
+    assert [text for text in NOTHING if Detector().find(text)] == []

@@ -150,11 +150,15 @@ FOUND = [
     f"\0\udcfeTOKEN={V}\0\udcfe",
     f"密码password：{V}，",
     f"password={V}。",
+    f"export DB_PASS='{V}'",
     f"\x1b[33mpassword=\x1b[0m\x1b[1;31m{V}\x1b[m",
     f"\x1b[33mpassword\x1b[0m: {V}",
     f'"\\u001b[33mpassword\\u001b[0m=\\u001b[31m{V}\\u001b[0m"',
 ]
 NOT_FOUND = [
+    f"the pass={V}",
+    "a[ -pow(2,128): 3 ]",
+    "arn:aws:secretsmanager:us-west-2:x:secret:MyTestDatabaseSecret-a1b2c3",
     "max_tokens=4096",
     '"max_tokens": 1024, "x"',
     "token_count: 123456789",

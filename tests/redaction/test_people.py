@@ -180,6 +180,7 @@ def test_each_person_has_a_number() -> None:
 
 
 NOBODY = [
+    "Decimal('+35236450.6'), z +6073641856.9, or (+971/00971/0 prefix, (+65/0065/65 prefix",
     "git" + AT + "github.com:a/b.git", "git+ssh://git" + AT + "github.com/a/b", "noreply" + AT + "anthropic.com",
     "the" + AT + "agent.instructions and carried via" + AT + "agent.tool", "@pytest.mark.convo", r"x\n@app.get('/')",
     "pkg@1.2.3 @types/node@18.0.0 @scope/pkg@1.2", "actions/checkout@v4 python@3.11 image@sha256:abc model@20240229",

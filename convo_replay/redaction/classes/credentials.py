@@ -145,7 +145,8 @@ CREDENTIALS: tuple[Class, ...] = (
     by_prefix("perplexity-key", "pplx-", r"pplx-" + A_DIGIT + r"[A-Za-z0-9]{32,}", "pplx-" + "Ex4mple" * 7, DOCS),
     by_prefix("replicate-token", "r8_", r"r8_[A-Za-z0-9]{30,}(?![\w-])", "r8_" + "Ex4mple" * 5, DOCS),
     by_pattern(
-        "telegram-token", ":AA %3AAA", LEFT + r"\d{8,11}(?::|%3A)AA[\w-]{32,34}(?![\w-])",
+        "telegram-token", ":AA %3AAA",
+        rf"(?:{LEFT}|(?<=/bot)|(?<=%2Fbot))" + r"\d{8,11}(?::|%3A)AA[\w-]{32,34}(?![\w-])",
         "1234567890:" + "AA" + "Ex4mple" * 4 + "Ex4mp", DOCS, before="0123456789",
     ),
     by_prefix(
@@ -193,6 +194,9 @@ CREDENTIALS: tuple[Class, ...] = (
             ("nfp_", r"nfp_[A-Za-z0-9]{32,}", "nfp_" + "Ex4mple" * 6),
             ("rubygems_", r"rubygems_[0-9a-f]{40,}", "rubygems_" + _HEX * 3),
             ("phx_", r"phx_[A-Za-z0-9]{40,}", "phx_" + "Ex4mple" * 6),
+            ("NRAK-", r"NRAK-[A-Z0-9]{20,}", "NRAK-" + "EX4MPLE" * 4),
+            ("AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}", "AGE-SECRET-KEY-1" + "EX4MPLE" * 8),
+            ("pscale_tkn_", r"pscale_tkn_[\w=.-]{30,}", "pscale_tkn_" + "Ex4mple" * 6),
             ("jina_", r"jina_[0-9a-f]{32}[\w-]{20,}", "jina_" + _HEX * 2 + "Ex4mple" * 4),
         )
     ),

@@ -4,7 +4,7 @@ environment, `secrets=`."""
 from __future__ import annotations
 
 from convo_replay.redaction.classes.entry import Class, by_pattern
-from convo_replay.redaction.locators import is_password, is_signature, is_token
+from convo_replay.redaction.locators import is_cookie, is_password, is_signature, is_token
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _USERINFO = _LETTERS + _LETTERS.upper() + "0123456789:/\\%._~!$&()*+,;=^|{}[]-"
@@ -14,6 +14,8 @@ _HOST_BEGINS = r"\w\[{$"
 _HOST = rf"@(?=[{_HOST_BEGINS}])"
 _PARAMETER = r"(?:=|%3D)"
 _VALUE = r"(?P<value>(?:[A-Za-z0-9+/_~.-]|%(?!2[0236]|3D|5C|7D|25(?:26|3D))[0-9A-Fa-f]{2})+(?:=|%(?:25)?3D){0,2})"
+_QUOTE = r"(?:\\*[\"'])"
+_PAIR = r"[\w.%-]{1,80}(?:=[^;,\s\"'\\]*)?"
 
 PLACES: tuple[Class, ...] = (
     by_pattern(
@@ -42,6 +44,11 @@ PLACES: tuple[Class, ...] = (
     Class("env", example="the value of `DB_PASSWORD`", source="environment.py"),
     Class("secret", example="`secrets=[…]`", source="settings"),
     Class("cookie", "drop", example="cookie, set-cookie", source="headers.py"),
+    by_pattern(
+        "cookie", "ookie",
+        rf"ookie{_QUOTE}?:\s?{_QUOTE}?(?P<value>{_PAIR}(?:;\s?{_PAIR})*+)",
+        "Cookie: session=" + "Ex4mpl" * 6, "what tools print of a request: RFC 6265", check=is_cookie, context=True,
+    ),
     Class(
         "organization-id", severity="warn", shape="5ec2e7ed-0000-4001-8000-{n:012d}",
         example="anthropic-organization-id", source="headers.py",
