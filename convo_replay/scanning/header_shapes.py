@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from convo_replay.redaction import headers as table
-from convo_replay.redaction import naming
+from convo_replay.redaction import naming, urls
 from convo_replay.redaction.classes import BY_NAME
 
 Path = tuple[Any, ...]
@@ -135,6 +136,31 @@ def _block(text: str, at: Path) -> Iterator[Header]:
         match = _LINE.fullmatch(line[0])
         name, value, start = (match[1], match[2], match.start(2)) if match is not None else ("", line[0], 0)
         yield Header(name.lower(), value, at, encoded=True, offset=line.start() + start, part=True)
+
+
+def named_value(value: dict[Any, Any]) -> tuple[str, Any, str] | None:
+    """(name, key, value) of a mapping that is a name beside its value, as archives hold cookies and parameters."""
+    keys = {key.lower(): key for key in value if isinstance(key, str)}
+    name = value.get(keys.get("name", keys.get("key")))
+    held = value.get(keys.get("value"))
+    return (name, keys["value"], held) if isinstance(name, str) and isinstance(held, str) else None
+
+
+def class_beside(name: str, value: str, among: str) -> str | None:
+    """The class of a value that its name says gives access, in a list of cookies, of parameters, of anything.
+
+    Args:
+        among: the key of the list.
+    """
+    low = among.lower()
+    if low.endswith("cookies"):
+        return "cookie" if naming.is_secret_value(value) else None
+    if low in _PARAMETERS:
+        return next((cls for _, cls in urls.credentials(f"?{quote(name)}={quote(value, safe='')}")), None)
+    return naming.named(name, value)
+
+
+_PARAMETERS = frozenset({"querystring", "query", "params", "parameters", "formdata", "urlencoded"})
 
 
 # --- in a text ------------------------------------------------------------------------------------------

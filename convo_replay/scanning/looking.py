@@ -19,7 +19,7 @@ from convo_replay.exchange import Chunk, Exchange, Head, Request
 from convo_replay.redaction import Redactor, headers, json_text, opaque, placeholders
 from convo_replay.redaction.classes import BY_NAME, Severity
 from convo_replay.scanning import recordings, text_edits
-from convo_replay.scanning.header_shapes import Header, is_headers, wsgi_name
+from convo_replay.scanning.header_shapes import Header, class_beside, is_headers, named_value, wsgi_name
 from convo_replay.scanning.header_shapes import headers as headers_at
 from convo_replay.scanning.recordings import Message, Pair
 from convo_replay.scanning.source_tree import Edit, Path, Tree
@@ -340,6 +340,8 @@ class Look:
         if isinstance(value, str):
             self.string(exchange, path, value, at)
         elif isinstance(value, (dict, list)):
+            if isinstance(value, dict) and (beside := named_value(value)) is not None:
+                self._beside(exchange, path, at, *beside, taken)
             for step, held in value.items() if isinstance(value, dict) else enumerate(value):
                 header_name = wsgi_name(step) if isinstance(step, str) and isinstance(held, str) else ""
                 if header_name:
@@ -347,6 +349,23 @@ class Look:
                     continue
                 name = step if isinstance(step, (str, int)) else str(step)
                 self._walk(held, (*at, step), exchange, text_edits.joined(path, name), taken, numbers)
+
+    def _beside(
+        self, exchange: int | None, path: str, at: Path, name: str, key: Any, value: str, taken: set[Path]
+    ) -> None:
+        """Notes a value that the name beside it says gives access, where it does not say so itself."""
+        among = next((step for step in reversed(at) if isinstance(step, str)), "")
+        cls = class_beside(name, value, among)
+        if cls is None or self.redactor.text(value) != value:
+            return
+        place = (*at, key)
+        taken.add(place)
+        if headers.is_masked(value):
+            self.add(exchange, "masked", path, place)
+            return
+        made = self.redactor.place(cls, value)
+        self.add(exchange, cls, text_edits.joined(path, key), place)
+        self.changes.append(Change(place, made, [(0, len(value), made)]))
 
     def string(self, exchange: int | None, path: str, value: str, at: Path) -> None:
         """Looks at one string: a body of its own where it looks like one, else a text."""

@@ -124,3 +124,42 @@ def test_what_stands_between_headers_is_looked_at_too(tmp_path: Path) -> None:
     for headers in ({"X-A": {"odd": f"see {key}"}}, [f"X-A {key}"], f"GET /?a={key} HTTP/1.1\r\nAccept: */*\r\n"):
         hits = scanning.scan(write(tmp_path / "a.json", json.dumps(pair(headers)).encode()), environ={}).findings
         assert [hit.cls for hit in hits] == ["anthropic-key"]
+
+
+def archive(**lists: Any) -> dict[str, Any]:
+    """A HAR archive with one entry; `request_cookies=[…]` says what stands where."""
+    entry: dict[str, Any] = {
+        "request": {"method": "GET", "url": "https://a.example/", "headers": [], "queryString": [], "cookies": []},
+        "response": {"status": 200, "headers": [], "cookies": [], "content": {"text": "{}"}},
+    }
+    for place, value in lists.items():
+        side, _, key = place.partition("_")
+        entry[side][key] = value
+    return {"log": {"version": "1.2", "entries": [entry]}}
+
+
+BESIDE = {
+    "query": (archive(request_queryString=[{"name": "api_key", "value": NAMED}]), "api-key"),
+    "query, signature": (archive(request_queryString=[{"name": "sig", "value": NAMED}]), "url-signature"),
+    "cookies sent": (archive(request_cookies=[{"name": "session", "value": NAMED, "httpOnly": True}]), "cookie"),
+    "cookies set": (archive(response_cookies=[{"name": "sid", "value": NAMED}]), "cookie"),
+    "form": (archive(request_postData={"params": [{"name": "client_secret", "value": NAMED}]}), "api-key"),
+    "Postman": ({"auth": {"bearer": [{"key": "token", "value": NAMED}]}, "header": [USUAL["Accept"]]}, "named-secret"),
+}
+
+
+@pytest.mark.parametrize("place", BESIDE)
+def test_a_value_beside_its_name(place: str, tmp_path: Path) -> None:
+    value, cls = BESIDE[place]
+    value = {"headers": {"accept": "*/*"}, **value}
+    for text, found in ((json.dumps(value), [cls]), (json.dumps(value).replace(NAMED, "your-key-here"), [])):
+        hits = scanning.scan(write(tmp_path / "a.har", text.encode()), environ={}).failing
+        assert [hit.cls for hit in hits] == found
+        assert all(hit.path.lower().endswith(".value") for hit in hits)
+
+
+def test_a_name_beside_a_value_is_no_secret(tmp_path: Path) -> None:
+    query = [{"name": "page_token", "value": NAMED}, {"name": "model", "value": NAMED}, {"name": "key", "value": "a"}]
+    cookies = [{"name": "theme", "value": "dark-and-stormy"}]
+    value = archive(request_queryString=query, request_cookies=cookies)
+    assert scanning.scan(write(tmp_path / "a.har", json.dumps(value).encode()), environ={}).failing == []
