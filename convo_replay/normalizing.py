@@ -53,7 +53,11 @@ def _may_be_volatile(text: str) -> bool:
     digits = data.translate(_DIGITS_AS_0)
     if b"-00-" in digits or b":00:" in digits or b"-0000-" in data.translate(_HEX_AS_0):
         return True
-    return b" 0000" in digits and any(month in text for month in _MONTHS)
+    if b" 0000" in digits:
+        for month in _MONTHS:
+            if month in text:
+                return True
+    return False
 
 
 _PATH_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+|\*)\]")

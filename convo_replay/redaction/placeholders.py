@@ -92,7 +92,10 @@ def may_hold(text: str) -> bool:
 
 def may_hold_bytes(data: bytes) -> bool:
     """`may_hold` for text in UTF-8."""
-    return any(mark in data for mark in _BYTE_MARKS)
+    for mark in _BYTE_MARKS:  # noqa: SIM110
+        if mark in data:
+            return True
+    return False
 
 
 def places(text: str) -> list[Placeholder]:

@@ -314,7 +314,9 @@ class Values:
 
     def may_find(self, text: str) -> bool:
         """As `may_hold`, of what is not in opaque fields."""
-        return self.detector.may_hold(text) or any(value in text for value in self.local)
+        if self.detector.may_hold(text):
+            return True
+        return bool(self.local) and any(value in text for value in self.local)
 
     def finds(self, text: str) -> bool:
         """Whether anything is found in the texts that `text` holds one in a line; generous, and asks twice at most."""
