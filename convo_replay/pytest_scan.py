@@ -28,6 +28,8 @@ _SHOWN = 3
 """Places of one class in one file that are listed without `-v`."""
 _NAMED = 8
 """Files that a command names; of more it names the folders."""
+_SAID = "secret"
+"""The class of what `secrets=` names."""
 _NO_SOURCES = ("node_modules", "site-packages", "__pycache__")
 
 Held = Mapping[str, Mapping[str, "Policy"]]
@@ -85,8 +87,8 @@ class Scan:
         self._secrets: list[Secret] = []
         self._searched = 0
         self._hits: dict[Path, list[Hit]] = {}
-        self._kept: set[str] = set()
-        """Classes that may stay in one of the files in which something was found."""
+        self._kept: dict[Path, tuple[str, ...]] = {}
+        """Classes that may stay, of each file in which something was found."""
         self._unread: list[str] = []
         self._over = False
 
@@ -135,7 +137,7 @@ class Scan:
             self._searched += not scanned.skipped
             if scanned.failing:
                 self._hits[file] = scanned.failing
-                self._kept.update(cls for cls, policy in redact.items() if policy == "keep")
+                self._kept[file] = tuple(sorted(cls for cls, policy in redact.items() if policy == "keep"))
         self._over = True
 
     def _paths(self) -> list[Path]:
@@ -162,7 +164,7 @@ class Scan:
         for reason in self._unread:
             terminal.write_line(f"not searched: {reason}", red=True)
         terminal.write_line(self._summary(), red=self._failed, green=not self._failed)
-        for line in _commands(self._hits, sorted(self._kept)):
+        for line in _commands(self._hits, self._kept):
             terminal.write_line(line)
 
     def _summary(self) -> str:
@@ -190,17 +192,27 @@ def _lines(hits: Iterable[Hit], *, everything: bool) -> Iterator[str]:
             yield f"{cls}: {len(found) - len(shown)} more (-v lists them)"
 
 
-def _commands(hits: Mapping[Path, Iterable[Hit]], kept: Iterable[str]) -> Iterator[str]:
-    """What is to be done about it: for files that can be mended, and for those that cannot."""
-    mended = [file for file, found in hits.items() if any(hit.fixable for hit in found)]
-    if mended:
-        keep = "".join(f" --keep {cls}" for cls in kept)
-        yield f"to fix: convo-replay scan --fix{keep} {_named(mended)}"
-    left = [file for file, found in hits.items() if not all(hit.fixable for hit in found)]
+def _commands(hits: Mapping[Path, Iterable[Hit]], kept: Mapping[Path, tuple[str, ...]]) -> Iterator[str]:
+    """What is to be done about it: for files that can be mended, with what may stay in them, and for the others."""
+    mended: dict[tuple[str, ...], list[Path]] = {}
+    for file, found in hits.items():
+        if any(_can_mend(hit) for hit in found):
+            mended.setdefault(kept.get(file, ()), []).append(file)
+    for classes, files in mended.items():
+        keep = "".join(f" --keep {cls}" for cls in classes)
+        yield f"to fix: convo-replay scan --fix{keep} {_named(files)}"
+    left = [file for file, found in hits.items() if not all(map(_can_mend, found))]
     if left:
         yield f"to be fixed by hand, or recorded again: {_named(left)}"
+    if any(hit.cls == _SAID for found in hits.values() for hit in found):
+        yield "`scan` does not know what `secrets=` of a test names"
     if hits:
         yield "what may stay: convo_redact = CLASS=keep in the ini file (docs/redaction.md)"
+
+
+def _can_mend(hit: Hit) -> bool:
+    """Whether the command replaces it: it has no way to know what only the tests say is secret."""
+    return hit.fixable and hit.cls != _SAID
 
 
 def _named(files: Iterable[Path]) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convo_replay.pytest_scan import _folders, _named
+from convo_replay.pytest_scan import _commands, _folders, _named
+from convo_replay.scanning import Hit
 
 pytest_plugins = ["pytester"]
 
@@ -66,6 +67,8 @@ def test_what_lies_in_any_cassettes_folder_fails_the_run(old):
         "  secret: exchanges[0].response.body",
         "3 cassettes searched; found in 1: anthropic-key 1, secret 1",
         "to fix: convo-replay scan --fix vendored/cassettes/old.yaml",
+        "to be fixed by hand, or recorded again: vendored/cassettes/old.yaml",
+        "`scan` does not know what `secrets=` of a test names",
         "what may stay: convo_redact = CLASS=keep in the ini file (docs/redaction.md)",
     ]
     assert KEY not in result.stdout.str()
@@ -80,13 +83,13 @@ def test_what_lies_in_any_cassettes_folder_fails_the_run(old):
         "  secret: exchanges[0].response.body",
         "4 cassettes searched; found in 1: openai-organization 1, secret 1",
     ]
-    # What the ini file keeps may stay, in the command as well.
+    # What the ini file keeps may stay; no command is named that could not find what the tests say is secret.
     old.ini("convo_redact = openai-organization=keep", "convo_cassette_dir = elsewhere/recorded")
     result = old.run("--convo-scan")
     assert section(result)[1:4] == [
         "  secret: exchanges[0].response.body",
         "4 cassettes searched; found in 1: secret 1",
-        "to fix: convo-replay scan --fix --keep openai-organization elsewhere/recorded/b.yaml",
+        "to be fixed by hand, or recorded again: elsewhere/recorded/b.yaml",
     ]
     (old.path / "elsewhere/recorded/b.yaml").unlink()
     result = old.run("--convo-scan", "--convo-record=once")
@@ -119,6 +122,19 @@ def test_folders_of_cassettes_are_looked_for_where_pytest_would_look(tmp_path):
         (tmp_path / name).mkdir(parents=True)
     found = [path.relative_to(tmp_path).as_posix() for path in _folders(tmp_path, [".*", "build", "cassettes"])]
     assert sorted(found) == ["a/b/c/cassettes", "a/cassettes", "cassettes"]
+
+
+def test_a_command_keeps_what_may_stay_in_its_files():
+    def hits(name, *classes):
+        return [Hit(Path(name), 0, cls, "response.body", True, "warn", 1) for cls in classes]
+
+    found = {Path("a.yaml"): hits("a.yaml", "email"), Path("b.yaml"): hits("b.yaml", "machine", "secret")}
+    found[Path("c.yaml")] = hits("c.yaml", "phone")
+    assert list(_commands(found, {Path("b.yaml"): ("email",), Path("a.yaml"): (), Path("c.yaml"): ()}))[:3] == [
+        "to fix: convo-replay scan --fix a.yaml c.yaml",
+        "to fix: convo-replay scan --fix --keep email b.yaml",
+        "to be fixed by hand, or recorded again: b.yaml",
+    ]
 
 
 NAMES = {
