@@ -76,7 +76,7 @@ def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] 
         reason = 'cut off: its last line is not "..."; restore it, or record again'
         raise CassetteError(name, reason, data.count(b"\n") + 1)
     read_blob = reading.blobs_in(blobs) if blobs is not None else _blobs_beside(Path(path))
-    with _no_collection():
+    with no_collection():
         written = plain_yaml.read(data)
         if written is not None:
             with contextlib.suppress(CassetteError):  # `yaml_reader` knows the line of what is wrong
@@ -87,7 +87,7 @@ def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] 
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Many objects are made and none dies: collecting garbage meanwhile only walks them again and again."""
     enabled = gc.isenabled()
     gc.disable()

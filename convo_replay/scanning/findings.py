@@ -16,6 +16,7 @@ from pathlib import Path
 
 from convo_replay import converting
 from convo_replay.cassette import yaml_reader
+from convo_replay.cassette.files import no_collection
 from convo_replay.errors import CassetteError
 from convo_replay.redaction.classes import Policy, Severity
 from convo_replay.redaction.detect import Secret
@@ -122,8 +123,9 @@ def scan(
     data = contents(file)
     if reason := binary(data):
         return Scanned(file, size=len(data), skipped=reason)
-    look = read(data, file, redact, secrets, environ)
-    return found(look, file, len(data))
+    with no_collection():
+        look = read(data, file, redact, secrets, environ)
+        return found(look, file, len(data))
 
 
 def scan_unread(file: Path, reason: str, *, redact: Mapping[str, Policy] | None = None) -> Scanned:
