@@ -28,6 +28,7 @@ _NAMES = frozenset(item.name for item in CLASSES)
 Secret = str | re.Pattern[str] | Callable[[str], Iterable[tuple[int, int]]]
 
 _ESCAPABLE = re.compile(r"[^!#-.0-;=?-\[\]-~]")
+_LEAST_NUMBER, _LEAST_ASKED = 10**8, 10**4
 _MOST_SEARCHED = 2_000_000
 _LEAST_ENCODED = 7
 _SHORT = 128
@@ -83,8 +84,12 @@ class Detector:
         """Whether a known value holds what JSON escapes."""
         self._literals: Literals | None = None
         self._searched = 0
+        self.least_number = _LEAST_NUMBER
+        """Numbers below hold nothing."""
         self._patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]
         self._callables = [secret for secret in secrets if callable(secret)]
+        if self._patterns or self._callables:
+            self.least_number = _LEAST_ASKED
         for secret in secrets:
             if isinstance(secret, str):
                 self.learn(secret, "secret")
@@ -102,6 +107,8 @@ class Detector:
         if not value or value in self._classes:
             return False
         self._classes[value] = classify(value) or cls
+        if value.isdecimal():
+            self.least_number = min(self.least_number, 10 ** (len(value) - 1))
         self._halves.add(value, self._classes[value])
         new = [form for form in forms(value) if self._forms.setdefault(form, value) == value]
         self._written[value] = tuple(form for form in new if form != value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -23,10 +24,10 @@ Edit = tuple[int, int, str]
 
 
 def edit(source: str, old: Any, new: Any, *, numbers: bool = False) -> str:
-    """`source`, the text of `old`, as the text of `new`, which differs from it in strings alone.
+    """`source`, the text of `old`, as the text of `new`, which differs from it in strings and numbers alone.
 
     Args:
-        numbers: numbers and lists of whole numbers (the bytes of a token) may differ, too.
+        numbers: lists of whole numbers (the bytes of a token) may differ, too.
 
     Raises:
         ValueError: `source` is not the text of `old`.
@@ -42,11 +43,12 @@ def edits(
     numbers: bool = False,
     spans: Callable[[str, str], Sequence[Edit]] = lambda was, becomes: (_difference(was, becomes),),
 ) -> list[Edit]:
-    """What `edit` changes, in order; each of them inside one string.
+    """What `edit` changes, in order; each of them inside one string, or a whole number.
 
     Args:
         spans: what is changed in a string, as (start, end, text) of its value; by default one stretch.
     """
+    numbers = numbers or _numbers_differ(old, new)
     leaves = list(_leaves(old, new, numbers))
     tokens = list((_LEAF if numbers else _TOKEN).finditer(source))
     if len(tokens) != len(leaves):
@@ -59,8 +61,24 @@ def edits(
             at = token.start() + 1
             found += [(at + a, at + b, text) for a, b, text in _content(token[0][1:-1], was, spans(was, becomes))]
         else:
-            found.append((*token.span(), _listed(token[0], becomes) if isinstance(becomes, list) else str(becomes)))
+            found.append(
+                (*token.span(), _listed(token[0], becomes) if isinstance(becomes, list) else json.dumps(becomes))
+            )
     return found
+
+
+def in_strings(source: str, found: Sequence[Edit]) -> list[Edit]:
+    """Those edits of a document's text that lie inside one of its strings."""
+    if not found:
+        return []
+    tokens = [match.span() for match in _TOKEN.finditer(source)]
+    ends = [end for _, end in tokens]
+    made = []
+    for one in found:
+        at = bisect_left(ends, one[1])
+        if at < len(tokens) and tokens[at][0] < one[0] and one[1] < ends[at]:
+            made.append(one)
+    return made
 
 
 def applied(text: str, found: Sequence[Edit]) -> str:
@@ -99,9 +117,25 @@ def _difference(was: str, becomes: str) -> Edit:
     return head, len(was) - tail, becomes[head : len(becomes) - tail]
 
 
-def _listed(source: str, numbers: Sequence[int]) -> str:
+def _listed(source: str, numbers: Sequence[int | str]) -> str:
     comma = re.search(r",\s*", source)
-    return f"[{(comma[0] if comma else ', ').join(map(str, numbers))}]"
+    return f"[{(comma[0] if comma else ', ').join(map(json.dumps, numbers))}]"
+
+
+def _numbers_differ(old: Any, new: Any) -> bool:
+    """Whether a number became something else."""
+    stack = [(old, new)]
+    while stack:
+        was, becomes = stack.pop()
+        if was is becomes:
+            continue
+        if isinstance(was, dict):
+            stack += zip(was.values(), becomes.values(), strict=True)
+        elif isinstance(was, list):
+            stack += zip(was, becomes, strict=True)
+        elif isinstance(was, (int, float)) and was != becomes:
+            return True
+    return False
 
 
 def _leaves(old: Any, new: Any, numbers: bool) -> Iterator[tuple[Any, Any]]:

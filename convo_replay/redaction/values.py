@@ -27,6 +27,7 @@ _MOST_CLEAN = 50_000
 _LONGEST_KEY = 256
 _TOGETHER = 256
 """How many short texts are searched as one."""
+_PHONES = ("hone", "Tel", "tel")
 _ROUNDS = 4  # a replacement may complete a user's pattern; what is still found then stays for the gate
 
 _OPENS = re.compile(r"\s*[\[{]")
@@ -109,7 +110,11 @@ class Values:
             cut: the text may be the beginning of such a document.
         """
         self.sight(text)
-        return (self._in_document(text, cut) if _OPENS.match(text) else None) or self._in_text(text)
+        inside = self._in_document(text, cut) if _OPENS.match(text) else None
+        if inside is None:
+            return self._in_text(text)
+        # What only the text tells is replaced where it is part of a string: the document stays one.
+        return inside or json_text.in_strings(text, self._in_text(text))
 
     def _in_text(self, text: str) -> list[Span]:
         made = []
@@ -171,8 +176,10 @@ class Values:
         if isinstance(value, str):
             return self.string(value)
         if isinstance(value, list):
-            items = [self.value(item, pieces) if isinstance(item, (str, dict, list)) else item for item in value]
+            items = [self.value(item, pieces) for item in value]
             return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+        if isinstance(value, (int, float)):
+            return self._number(value)
         if not isinstance(value, dict):
             return value
         made: dict[str, Any] = {}
@@ -185,6 +192,8 @@ class Values:
                 out = self.field(value, key, held)
             elif isinstance(held, (dict, list)):
                 out = self.value(held, pieces)
+            elif isinstance(held, (int, float)):
+                out = self._number(held, key)
             if out is not held:
                 changed = True
                 if _is_bound(key, value):
@@ -193,6 +202,20 @@ class Values:
             changed = changed or name is not key
             made[name] = out
         return made if changed else value
+
+    def _number(self, held: float, key: str = "") -> Any:
+        """A number: itself, or a string with a placeholder where it is a secret, or the phone number of its key."""
+        if -self.detector.least_number < held < self.detector.least_number or held != held:
+            return held
+        text = str(held)
+        made = self.string(text)
+        if made == text and any(part in key for part in _PHONES):
+            start = len(key) + 2
+            found = [one for one in self.detector.find(f"{key}: {text}") if one.start >= start]
+            if found:
+                self._learn_distinctive(text, found[0].cls)
+                made = self.place(found[0].cls, text)
+        return held if made == text else made
 
     def field(self, owner: dict[str, Any], key: str, held: str) -> str:
         """The string `owner[key]`, which its key may say is opaque, or a credential."""

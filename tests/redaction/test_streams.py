@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
@@ -317,3 +318,36 @@ def test_base64_of_a_secret_over_deltas_stays_base64() -> None:
         assert secret.encode() not in base64.b64decode(expected.split()[1])
         for pieces in _cuts(text)[::5]:
             assert _played(redactor, _streamed(event, pieces), path) == expected
+
+
+NUMBERS = {
+    "phone": 4930123456789,
+    "list": [4930123456789, 1],
+    "minus": -4930123456789,
+    "text": "4930123456789",
+    "n": 17,
+}
+NUMBERS_BECOME = {
+    "phone": "00-555-0000001", "list": ["00-555-0000001", 1], "minus": "-00-555-0000001", "text": "00-555-0000001",
+    "n": 17,
+}  # fmt: skip
+
+
+ASKED: list[Any] = [[], ["4930123456789"], [re.compile(r"\b\d{13}\b")]]
+
+
+@pytest.mark.parametrize("secrets", ASKED, ids=["by its name", "known", "by a pattern"])
+def test_a_number_that_is_a_secret_becomes_a_string(secrets: list[Any]) -> None:
+    text = json.dumps(NUMBERS)
+    becomes = json.dumps(NUMBERS_BECOME)
+    if secrets:
+        becomes = becomes.replace("00-555-0000001", "redacted-secret-1")
+    event, path = ARGUMENTS["partial_json"]
+    for pieces in _cuts(text, 7):
+        assert _played(Redactor(secrets=secrets), _streamed(event, pieces), path) == becomes
+    redactor = Redactor(secrets=secrets)
+    made = redactor.steps((Head(200), Chunk(0, text.encode()), End()))
+    assert made[1] == Chunk(0, becomes.encode())
+    assert redactor.steps(made) == made
+    assert redactor.text(text) == becomes
+    assert redactor.value(NUMBERS) == json.loads(becomes)
