@@ -5,7 +5,20 @@ The most specific come first: at one place the first match names the class. Ever
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode, b64encode
+
 from convo_replay.redaction.classes.entry import A_DIGIT, LEFT, Class, by_pattern, by_prefix
+
+
+def _is_login(match: re.Match[str]) -> bool:
+    """Whether a value is base64 of a name and a password."""
+    try:
+        name, colon, password = b64decode(match["value"], validate=True).decode("ascii").partition(":")
+    except ValueError:
+        return False
+    return bool(colon) and name.isprintable() and password.isprintable() and len(password) >= 6
+
 
 SOURCE = "protocol.md §5"
 DOCS = "the vendor's documentation"
@@ -197,7 +210,12 @@ CREDENTIALS: tuple[Class, ...] = (
             ("NRAK-", r"NRAK-[A-Z0-9]{20,}", "NRAK-" + "EX4MPLE" * 4),
             ("AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}", "AGE-SECRET-KEY-1" + "EX4MPLE" * 8),
             ("pscale_tkn_", r"pscale_tkn_[\w=.-]{30,}", "pscale_tkn_" + "Ex4mple" * 6),
-            ("jina_", r"jina_[0-9a-f]{32}[\w-]{20,}", "jina_" + _HEX * 2 + "Ex4mple" * 4),
+            ("jina_", r"jina_" + A_DIGIT + r"[\w-]{40,}", "jina_" + _HEX * 2 + "Ex4mple" * 4),
+            ("key-", r"key-" + A_DIGIT + r"(?=[0-9]{0,31}[a-f])[0-9a-f]{32}(?![\w-])", "key-" + _HEX * 2),
+            (
+                "pa-", r"pa-(?=[A-Za-z_-]{0,42}\d)(?=[a-z0-9_-]{0,42}[A-Z])(?=[A-Z0-9_-]{0,42}[a-z])[\w-]{43}(?![\w-])",
+                "pa-" + "Ex4mple" * 6 + "1",
+            ),
         )
     ),
     *(
@@ -207,5 +225,17 @@ CREDENTIALS: tuple[Class, ...] = (
             ("twilio-key", "the value of `TWILIO_AUTH_TOKEN`", "naming.py"),
             ("named-secret", '`password=…`, `"api_key": "…"`', "naming.py"),
         )
+    ),
+    by_pattern(
+        "named-secret", "login",
+        r"login(?:\s|\\+[nrt]){1,8}[^\s\"'\\]{1,128}(?:\s|\\+[nrt]){1,8}password(?:\s|\\+[nrt]){1,8}"
+        r"(?P<value>(?=[^\s\"'\\\d]{0,64}\d)[^\s\"'\\]{7,256}[^\s\"'\\,;.])",
+        "machine git.example login ada " + "password Ex4mple-7", "the manual of .netrc", context=True,
+    ),
+    by_pattern(
+        "named-secret", 'auth" auth\\"',
+        r"auth\\*\"\s{0,4}:\s{0,4}\\*\"(?P<value>[A-Za-z0-9+/]{16,}={0,2})(?=\\*\")",
+        '{"auth": "' + b64encode(b"ada:" + b"Ex4mple-7Ex4mple").decode() + '"}', "Docker's config.json",
+        check=_is_login, context=True,
     ),
 )  # fmt: skip
