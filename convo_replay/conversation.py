@@ -147,7 +147,7 @@ class Conversation(Breakable):
         self._reader = BodyReader()
         self._recorded: dict[int, Exchange] = {}
         self._redacted_at = 0
-        """What the redactor knew when it had redacted the first of these."""
+        """What the redactor knew before the first of these."""
         self._turns: tuple[tuple[int, int], list[Turn]] = ((0, 0), [])
         self._standins = standins.StandIns()
         self._intercepts = hosts(config.intercept)
@@ -238,7 +238,7 @@ class Conversation(Breakable):
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
                 self._foreign = found.foreign
             self._redactor = Redactor(environment.current(), self.config.secrets, self.config.redact)
-            self._redactor.reserve(exchanges)
+            self._redactor.reserve(self._staying(exchanges))
             if self._saved and self._foreign:
                 exchanges = self._without_superseded(exchanges)
             if self._plan is not None:
@@ -253,6 +253,14 @@ class Conversation(Breakable):
                 value_of=self._redactor.value_of,
                 after=self._breaking.branches(exchanges) if self._breaking is not None else (),
             )
+
+    def _staying(self, exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+        """Those beside which a recording will stand, whose placeholders it must not take."""
+        mine = [one for one in exchanges if one.test == self.owner and not one.after]
+        mode = self.config.record if self._plan is None else "none"
+        if mode == "rewrite" or (mode == "once" and all(one.outcome == "failed" for one in mine)):
+            return [one for one in exchanges if one.test != self.owner or one.after]
+        return exchanges
 
     def _without_superseded(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
         """What is to be played where some was recorded anew beside a foreign cassette: that, and the old rest."""
@@ -641,6 +649,8 @@ class Conversation(Breakable):
             if filtered is None:
                 return None
             exchange = filtered
+        if not self._recorded:
+            self._redacted_at = self._redactor.generation
         request, steps = self._redacted(exchange.request), exchange.steps
         if self.config.sanitize == "on":
             steps = self._redactor.steps(steps)
@@ -649,8 +659,6 @@ class Conversation(Breakable):
             exchange = self._breaking.recorded(call.slot, exchange)
         self._finished[call.slot] = exchange
         self._recorded[call.slot] = exchange
-        if len(self._recorded) == 1:
-            self._redacted_at = self._redactor.generation
         if self._validation is not None:
             broken = self._validation.answered(exchange, call.slot)
             if broken and self._breaking is not None:

@@ -104,6 +104,8 @@ class Redactor:
         keys, and placeholders, are no secrets.
         """
         with self._lock:
+            if self._values.policy(cls) == "keep":
+                return
             if STAND_IN not in value and placeholders.PLACEHOLDER.fullmatch(value) is None:
                 self._values.learn(value, cls)
 
@@ -221,6 +223,9 @@ class Redactor:
                 for step in steps[:1]:
                     if isinstance(step, Head):
                         self._learn_ids(step.headers)
+                        cookies = tuple([pair for pair in step.headers if pair[0].lower() == "set-cookie"])
+                        for value, cls in headers.credentials(cookies):
+                            self.learn(value, cls)
                 return self._settled(lambda: self._steps(steps))
             finally:
                 self._values.local = {}

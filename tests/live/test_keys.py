@@ -14,7 +14,7 @@ import pytest
 
 from convo_replay import Conversation, sse
 from live.callers import MODEL, body, httpx, use_cassette
-from upstream import Upstream
+from upstream import COOKIE, ORGANIZATION, Upstream
 
 ALPHABET = "aZ3kLm9QxT7vBn2YcR5sWd8FgH4jP6uE"
 
@@ -344,3 +344,33 @@ def test_the_conversation_shows_no_key(upstream: Upstream, cassette: Path, monke
     with use_cassette(cassette, record="once") as convo:
         ask(upstream.url("echo"), f"Keys: {' '.join(A.values())}")
     assert_clean(shown(convo), A)
+
+
+def test_what_the_answer_s_headers_give_away_is_gone_from_its_request(upstream: Upstream, cassette: Path):
+    """In a conversation of one call, where nothing comes later that would look back."""
+    url = upstream.url("echo", "/v1/messages")
+    text = f"I am of {ORGANIZATION} and have {COOKIE.partition('=')[2]}."
+    with use_cassette(cassette, record="once"):
+        httpx.post(url, json=body(text))
+    written = cassette.read_text()
+    assert ORGANIZATION not in written
+    assert COOKIE.partition("=")[2] not in written
+    upstream.stop()
+    with use_cassette(cassette):
+        assert httpx.post(url, json=body(text)).status_code == 200
+
+
+def test_what_is_kept_is_kept_wherever_it_stands(upstream: Upstream, cassette: Path):
+    url = upstream.url("echo", "/v1/messages")
+    with use_cassette(cassette, record="once", redact={"organization-id": "keep"}):
+        httpx.post(url, json=body(f"I am of {ORGANIZATION}."))
+    assert cassette.read_text().count(ORGANIZATION) == 3  # the header, the question, the answer
+
+
+def test_a_recording_made_anew_counts_from_one(upstream: Upstream, cassette: Path):
+    url = upstream.url("echo", "/v1/messages")
+    for _ in range(3):
+        with use_cassette(cassette, record="rewrite"):
+            httpx.post(url, json=body("Write to ada@engines.co.uk."))
+        written = cassette.read_text()
+        assert set(re.findall(r"redacted-email-\d+|req_REDACTED\d+", written)) == {"redacted-email-1", "req_REDACTED1"}
