@@ -204,7 +204,7 @@ class Detector:
     def _custom(self, text: str) -> list[Finding]:
         spans = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
         for function in self._callables:
-            spans += [(start, end) for start, end in function(text) if start >= 0 and end <= len(text)]
+            spans += [(max(start, 0), min(end, len(text))) for start, end in function(text)]
         return [Finding(start, end, "secret", text[start:end]) for start, end in spans if start < end]
 
     def known(self, text: str) -> list[Finding]:

@@ -59,7 +59,7 @@ _JSON_ESCAPES = re.compile(
 )
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 # Ten characters of text or more, written byte by byte: `\\x73\\x6b`, `0x73, 0x6b`.
-_BYTE = re.compile(r"(?:\\{1,4}x|0x)(?P<byte>[2-9A-Fa-f][0-9A-Fa-f]|0[9AaDd])[, ]{0,2}+")
+_BYTE = re.compile(r"(?:(?<!\\)\\{1,16}+x|0x)(?P<byte>[2-9A-Fa-f][0-9A-Fa-f]|0[9AaDd])[, ]{0,2}+")
 _BYTES = re.compile(rf"(?:{_BYTE.pattern.replace('?P<byte>', '?:')}){{10,}}+")
 _AROUND = 256
 _DENSE = re.compile(r"[A-Za-z0-9+/=_.-]*")
@@ -190,7 +190,12 @@ _MAGIC = (
     "Qk0",  # BMP
     "GkXfo",  # WebM
 )  # fmt: skip
+_MAGIC_BYTES = (
+    b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"%PDF-", b"PK\x03\x04", b"\x1f\x8b\x08", b"ID3", b"OggS",
+    b"fLaC", b"\x1aE\xdf\xa3",
+)  # fmt: skip
 _LEAST_MEDIUM = 64
+_IN_RIFF = (b"WEBP", b"WAVE", b"AVI ")
 _LEAST_RUN = 16
 _MOST_KEPT = 16_384
 
@@ -198,6 +203,11 @@ _MOST_KEPT = 16_384
 def is_medium(text: str, start: int, end: int) -> bool:
     """Whether the run `text[start:end]` is base64 of an image, a document, a sound, an archive."""
     return end - start >= _LEAST_MEDIUM and text.startswith(_MAGIC, start)
+
+
+def are_medium(data: bytes) -> bool:
+    """Whether bytes are an image, a document, a sound, an archive: an edit of its length would break it."""
+    return data.startswith(_MAGIC_BYTES) or data[4:8] == b"ftyp" or (data[:4] == b"RIFF" and data[8:12] in _IN_RIFF)
 
 
 def hidden(text: str, start: int, end: int) -> Iterator[View]:

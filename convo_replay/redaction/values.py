@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from convo_replay.bodies import parse_json
-from convo_replay.redaction import json_text, logprobs, naming, opaque, placeholders, streams
+from convo_replay.redaction import encodings, json_text, logprobs, naming, opaque, placeholders, streams
 from convo_replay.redaction.classes import BY_NAME, Policy, classify
 from convo_replay.redaction.detect import Detector, Secret
 from convo_replay.redaction.headers import is_distinctive
@@ -166,9 +166,9 @@ class Values:
         return found if json_text.applied(was, found) == becomes else [(0, len(was), becomes)]
 
     def data(self, data: bytes) -> bytes:
-        """Bytes of an unknown kind, as the text they may be."""
+        """Bytes of an unknown kind, as the text they may be; of an image or an archive, what gives access alone."""
         text = data.decode("utf-8", "surrogateescape")
-        made = self.string(text)
+        made = self.label(text) if encodings.are_medium(data) else self.string(text)
         return data if made is text else made.encode("utf-8", "surrogateescape")
 
     def value(self, value: Any, pieces: Pieces | None = None) -> Any:

@@ -61,6 +61,7 @@ ENCODINGS: dict[str, Encode] = {
     "hex over lines": hex_over_lines,
     "bytes": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
     "bytes in JSON": lambda text: json.dumps({"k": "".join(f"\\x{byte:02X}" for byte in text.encode())}),
+    "bytes in JSON twice": lambda text: json.dumps(json.dumps({"k": "".join(f"\\\\x{b:02x}" for b in text.encode())})),
     "bytes of C": lambda text: ", ".join(f"0x{byte:02x}" for byte in text.encode()),
     "hex in base64": lambda text: b64(text.encode().hex()),
     "base64 in hex": lambda text: b64(text).encode().hex(),

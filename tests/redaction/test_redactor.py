@@ -334,3 +334,23 @@ def test_a_key_that_was_found_is_found_inside_of_words_too() -> None:
     asked = {"messages": [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"toolu_{token}"}]},
                           {"role": "user", "content": f"k {token}"}]}  # fmt: skip
     assert token not in json.dumps(redactor.request(_request(asked)).json)
+
+
+PICTURES = [
+    b"\x89PNG\r\n\x1a\n\0\0\0\x20tEXt%s\xa1\xb2", b"GIF89a\0\x01%s\xff", b"PK\x03\x04\x14\0%s\xfe",
+    b"%%PDF-1.7\n%s\xfe\xff", b"RIFF\x20\0\0\0WEBP%s\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_the_bytes_of_a_picture_stay_unless_they_give_access(picture: bytes) -> None:
+    """An e-mail in its metadata would cost the picture; a key is worth it."""
+    told = picture % (b" ada@" + b"corp.com ")
+    steps = (Head(200, (("content-type", "image/png"),)), Chunk(0, told), End())
+    assert Redactor().steps(steps) is steps
+    made = Redactor().steps((Head(200), Chunk(0, picture % (b" sk-ant-api03-" + b"Ex4mple" * 5)), End()))
+    assert made[1] == Chunk(0, picture % b" redacted-anthropic-key-1")
+
+
+def test_a_span_of_a_callable_ends_with_the_text() -> None:
+    assert Redactor(secrets=[lambda text: [(0, 10**6)]]).text("all of it") == "redacted-secret-1"

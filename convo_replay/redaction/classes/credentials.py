@@ -233,7 +233,7 @@ CREDENTIALS: tuple[Class, ...] = (
         "machine git.example login ada " + "password Ex4mple-7", "the manual of .netrc", context=True,
     ),
     by_pattern(
-        "named-secret", 'auth" auth\\"',
+        "named-secret", 'auth" auth\\',
         r"auth\\*\"\s{0,4}:\s{0,4}\\*\"(?P<value>[A-Za-z0-9+/]{16,}={0,2})(?=\\*\")",
         '{"auth": "' + b64encode(b"ada:" + b"Ex4mple-7Ex4mple").decode() + '"}', "Docker's config.json",
         check=_is_login, context=True,
