@@ -180,9 +180,9 @@ class Growth:
         size = 8 * self.size
         while size < 400_000 and _seconds(grown(size)) < 0.02:
             size *= 2
-        # Whether a text ends in half of a secret, which costs a round more, is decided by where it is cut: so twice.
-        least = [min(_seconds(grown(n)) for _ in range(3)) for n in (size, 2 * size, 4 * size)]
-        return min(least[1] / least[0], least[2] / least[1])
+        # Half of a secret at the end costs a round more, and where the text is cut decides whether one is there.
+        least = [min(_seconds(grown(n) + " .") for _ in range(3)) for n in (size, 2 * size)]
+        return least[1] / least[0]
 
 
 def distinct() -> list[tuple[str, worst.Grown]]:
