@@ -4,8 +4,8 @@ Nothing here knows how redaction works. A cell records with the real SDKs from a
 file, takes every file that was written apart (`planted.survivors`), and replays with nobody listening: with the same
 value, with another one, and where the value was known (`secrets=`, a variable, a header) without knowing it.
 
-`make test` runs a sample that differs by nothing but its size. `CONVO_PLANTED=500` takes so many cells, `500:7` others and
-other values, `all` all of them; each prints its counts.
+`make test` runs a sample that differs by nothing but its size. `CONVO_PLANTED=500` takes so many cells, `500:7`
+others and other values, `all` all of them; each prints its counts.
 """
 
 from __future__ import annotations
@@ -319,7 +319,8 @@ PLACED: dict[str, tuple[str, Any]] = {
 
 def test_values_known_by_their_place(bench: Bench, tmp_path: Path, capsys) -> None:
     report: Report = {}
-    for number, (name, (prefix, make)) in enumerate(sample(list(PLACED.items()), 0.3, "places")):
+    cells = sample(list(PLACED.items()), 0.3, "places")
+    for number, (name, (prefix, make)) in enumerate(cells):
         kind = Kind(
             name, lambda dice, prefix=prefix: prefix + "".join(dice.choices("ABCDEFGHJKabcdefghjk23456789", k=22))
         )
@@ -337,7 +338,7 @@ def test_values_known_by_their_place(bench: Bench, tmp_path: Path, capsys) -> No
             found = [told("run", error)]
         if found:
             report[name] = found
-    show(capsys, f"{len(PLACED)} values known by their place, {len(report)} with a problem")
+    show(capsys, f"{len(cells)} values known by their place, {len(report)} with a problem")
     assert not report, json.dumps(report, indent=1)
 
 
