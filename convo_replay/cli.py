@@ -240,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
 
     example = "convo-replay scan tests/cassettes --fix"
     one = _command(commands, scan, "find secrets and identifying data in cassettes, and take them out", example)
+    one.description = f"{one.description} Exit code: 0 clean, 1 on errors and warnings, 2 where a file cannot be read."
     help_ = "a cassette of any recorder, a text, or a directory of them"
     one.add_argument("paths", metavar="PATH", nargs="+", type=Path, help=help_)
     said = one.add_mutually_exclusive_group()

@@ -123,6 +123,8 @@ class Page:
         bad = sum(counts[severity].total() for severity in FAILING)
         clean = sum(not one.failing for one in scanned)
         found = f"{number(bad, 'finding')}, {number(clean, 'file')} clean" if bad else "clean"
+        if not scanned:
+            found = "nothing to scan"
         if unread := sum(bool(one.unread) for one in scanned):
             found = f"{number(bad, 'finding')}, {number(unread, 'file')} not read but as text"
         write(self._console, 0, styled(f"\n{held}, {size / 1e6:.1f} MB: {found}", "bold"))

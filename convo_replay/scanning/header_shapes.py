@@ -17,6 +17,7 @@ from urllib.parse import quote
 from convo_replay.redaction import headers as table
 from convo_replay.redaction import naming, urls
 from convo_replay.redaction.classes import BY_NAME
+from convo_replay.scanning.masks import is_mask
 
 Path = tuple[Any, ...]
 
@@ -211,4 +212,4 @@ def _is_credential(cls: str, value: re.Match[str]) -> bool:
         password = base64.b64decode(rest, validate=True).decode("utf-8").partition(":")[2]
     except ValueError:
         return False
-    return bool(password) and not table.is_masked(password)
+    return bool(password) and not is_mask(password)

@@ -16,11 +16,12 @@ from typing import Any
 from convo_replay.bodies import parse_json
 from convo_replay.cassette import Cassette
 from convo_replay.exchange import Chunk, Exchange, Head, Request
-from convo_replay.redaction import Redactor, headers, json_text, opaque, placeholders
+from convo_replay.redaction import Redactor, json_text, opaque, placeholders
 from convo_replay.redaction.classes import BY_NAME, Severity
 from convo_replay.scanning import recordings, text_edits
 from convo_replay.scanning.header_shapes import Header, class_beside, is_headers, named_value, wsgi_name
 from convo_replay.scanning.header_shapes import headers as headers_at
+from convo_replay.scanning.masks import is_mask
 from convo_replay.scanning.recordings import Message, Pair
 from convo_replay.scanning.source_tree import Edit, Path, Tree
 
@@ -158,8 +159,8 @@ class Look:
         for placeholder in placeholders.found(text):
             if placeholder not in before:
                 cls, value = self.redactor.stands_for(placeholder)
-                is_mask = cls in _BY_PLACE and value is not None and headers.is_masked(value)
-                made.append("masked" if is_mask else cls)
+                masked = cls in _BY_PLACE and value is not None and is_mask(value)
+                made.append("masked" if masked else cls)
         return list(dict.fromkeys(made))
 
     def header(self, exchange: int | None, side: str, header: Header) -> None:
@@ -360,7 +361,7 @@ class Look:
             return
         place = (*at, key)
         taken.add(place)
-        if headers.is_masked(value):
+        if is_mask(value):
             self.add(exchange, "masked", path, place)
             return
         made = self.redactor.place(cls, value)

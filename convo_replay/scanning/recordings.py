@@ -20,6 +20,7 @@ from convo_replay.redaction import headers as headers_table
 from convo_replay.redaction import naming
 from convo_replay.redaction.classes import BY_NAME, classify
 from convo_replay.scanning.header_shapes import Header, Path, are_plain, headers, is_headers
+from convo_replay.scanning.masks import is_mask
 
 _URLS = ("uri", "url")
 
@@ -98,7 +99,7 @@ def is_masked(header: Header, side: str) -> bool:
     value = header.value.partition(";")[0] if header.name == "set-cookie" else header.value
     if _only_ends_in_key(header.name) and not naming.is_secret_value(header.value):
         return True
-    return headers_table.is_masked(value) and classify(header.value.rpartition(" ")[2]) is None
+    return is_mask(value) and classify(header.value.rpartition(" ")[2]) is None
 
 
 def _only_ends_in_key(name: str) -> bool:

@@ -97,3 +97,11 @@ def test_line_breaks_of_another_system_stay(tmp_path: Path) -> None:
     data = file.read_bytes()
     assert MAIL.encode() not in data
     assert data.count(b"\n") == data.count(b"\r\n")
+
+
+def test_nothing_is_not_called_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    assert main(["scan", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "0 files, 0 exchanges, 0.0 MB: nothing to scan" in out
+    assert "binary, not scanned" in out

@@ -139,3 +139,24 @@ def test_files_are_counted_by_class_and_severity(tmp_path: Path, capsys: pytest.
     main(["scan", str(tmp_path)])
     rows = [line.split()[:6] for line in capsys.readouterr().out.splitlines() if " machine " in line]
     assert rows[-3:-1] == [["warn", "machine", "2", "in", "2", "files"], ["info", "machine", "1", "in", "1", "file"]]
+
+
+MASKS = [
+    "***", "xxxx", "**REDACTED**", "[FILTERED]", "<your key>", "AUTHORIZATION-XXX", "test_openai_api_key",
+    "test-api-key", "DUMMY_GOOGLE_API_KEY", "scrubbed", "fake", "fake-password-here", "my-api-key", "sk-ant-...",
+    "EMPTY", "not-needed",
+]  # fmt: skip
+REAL = [
+    "test_9f8e7d6c5b4a3f2e1d", "<9f8e7d6c5b4a3f2e>", "redacted-9fj3kd83kd93kd", "my-company-master-key", "hunter2",
+    "letmein", "sk-1234", "dev", "correct-horse",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [*MASKS, *REAL])
+def test_a_mask_says_that_it_is_one(value: str, tmp_path: Path) -> None:
+    texts = [{"headers": {"x-api-key": value}}, {"headers": {"authorization": f"Bearer {value}"}}]
+    if not value.startswith(("<", "[")):
+        texts.append({"headers": {}, "note": f"see postgres://svc:{value}@db.corp.io/x"})
+    for text in texts:
+        hits = scanning.scan(write(tmp_path / "a.json", json.dumps(text).encode()), environ={}).failing
+        assert [hit.severity for hit in hits] == ([] if value in MASKS else ["error"]), text.keys()
