@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from convo_replay.redaction import streams
 from convo_replay.redaction.streams import Address, Span
 
-_MARK = re.compile(rb'"logprobs(?:Result)?"\s*:\s*[\[{]')
+_MARK = re.compile(rb'"logprobs(?:Result)?"\s*:\s*(?:\[\s*[^\]\s]|\{)')
 
 Changes = dict[tuple[int, str], Any]
 """(id of an object, field) → what becomes of the value there."""

@@ -45,6 +45,7 @@ from convo_replay.standins import STAND_IN
 T = TypeVar("T")
 
 _ROUNDS = 4
+_MOST_NAMES = 1000
 _SMALL = 1024
 """Bytes of a message up to which it is its own key; hashing a small one costs more than comparing it."""
 
@@ -70,6 +71,8 @@ class Redactor:
         self._interned: dict[bytes, Any] = {}
         self._own: dict[int, Any] = {}
         self._told: dict[str, tuple[list[Any], list[Any]]] = {}
+        self._decided: dict[tuple[str, bool, bool], tuple[str, str | None, Policy]] = {}
+        """What becomes of headers of a name: a client sends the same ones again and again."""
         self._met: set[object] = set()
         """Headers and URLs of requests that were learned from."""
         self._memo_generation = 0
@@ -303,9 +306,17 @@ class Redactor:
     def _headers(self, given: Headers, body: Body, *, response: bool) -> Headers:
         values = self._values
         made = []
-        for name, value in given:
-            name = name.lower()
-            cls, policy = headers.decide(name, body, values.policy, response=response)
+        by_value = not isinstance(body, (Text, Binary, Blob))
+        for spelled, value in given:
+            asked = spelled, by_value, response
+            known = self._decided.get(asked)
+            if known is None:
+                name = spelled.lower()
+                decided = headers.decide(name, body, values.policy, response=response)
+                known = (name, *decided)
+                if len(self._decided) < _MOST_NAMES:
+                    self._decided[asked] = known
+            name, cls, policy = known
             if policy == "placeholder" and cls is not None:
                 made.append((name, value if _is_placeholder(value) else values.place(cls, value)))
             elif policy == "keep" and name == "location" and response:

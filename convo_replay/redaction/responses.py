@@ -116,12 +116,15 @@ def _document(body: bytes, values: Values) -> bytes:
     text, tokens = _utf8(body), logprobs.may_hold(body)
     if text is None:
         return values.data(body)
-    if body[:1] == b"{" and not (tokens or values.may_hold(text) or placed.may_hold(text)):
+    clean = body[:1] == b"{" and not (tokens or values.may_hold(text))
+    if clean and not placed.may_hold(text):
         return body
     try:
         value = parse_json(body)
     except ValueError:
         return values.data(body)
+    if clean and not _is_placed(values, value):
+        return body
     # A list may be a stream in one array: Gemini without `alt=sse`.
     if isinstance(value, list):
         pieces = _joined(value, body, values).pieces

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from convo_replay.redaction import opaque, streams
+from convo_replay.redaction import logprobs, opaque, streams
 
 _PIECE = re.compile(
     r'(.*"(?:text|thinking|partial_json|content|reasoning_content|reasoning|refusal|arguments|delta|signature)":\s?")'
@@ -27,7 +27,6 @@ _INSIDE = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _COUNTED = ((re.compile(r'"sequence_number":\s?\d+'), '"sequence_number":0'),
             (re.compile(r'"obfuscation":\s?"[A-Za-z0-9]*"'), '"obfuscation":""'))  # fmt: skip
 """What differs from event to event and says nothing."""
-_LOGPROBS = re.compile(rb'"logprobs(?:Result)?"\s*:\s*(?:\[\s*[^\]\s]|\{)')
 _DATA = re.compile(r"^data: ?(.*)", re.MULTILINE)
 _MOST_SHAPES = 200
 """Of a stream; with more of them there is nothing to win."""
@@ -45,7 +44,7 @@ def may_hold(
         identifies: whether an opaque value has to be replaced.
         is_placed: whether an event holds a value that is known by its place.
     """
-    if _LOGPROBS.search(body):
+    if logprobs.may_hold(body):
         return True
     try:
         text = body.decode("utf-8")
