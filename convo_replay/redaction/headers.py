@@ -189,25 +189,6 @@ def tells(name: str) -> bool:
     return cls is not None and BY_NAME[cls].severity != "info" and name not in IDS
 
 
-_MASK = re.compile(
-    r"x{3,}|\*{3,}|\.{3}|…|redact|filter|mask|dummy|fake|mock|placeholder|sanitiz|scrub|hidden|removed|stand-in"
-    r"|(?:^|[^a-z])(?:test|your|my|some|sample|example|undefined|none|null)(?:$|[^a-z])|^[<\[{].*[>\]}]$",
-    re.IGNORECASE,
-)
-_SEEMS_REAL = re.compile(
-    r"(?=[A-Za-z]{0,30}\d)(?=[a-z\d]{0,30}[A-Z])(?=[A-Z\d]{0,30}[a-z])[A-Za-z\d]{16,}|[0-9a-f]{24,}"
-)
-
-
-def is_masked(value: str) -> bool:
-    """Whether the value of a credential header is a mask, a dummy or a stand-in: what a recorder left of it."""
-    scheme = _SCHEME.match(value.strip())
-    rest = value.strip()[scheme.end() :] if scheme else value.strip()
-    if not is_secret(rest):
-        return True
-    return _MASK.search(rest) is not None and _SEEMS_REAL.search(rest) is None
-
-
 def credentials(headers: Headers) -> Iterator[tuple[str, str]]:
     """Pairs (value, class) of what `headers` carry that is a secret wherever else it appears.
 

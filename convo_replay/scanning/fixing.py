@@ -92,6 +92,8 @@ def fix(
     except (_Stuck, CassetteError, ValueError) as error:
         reason = error.reason if isinstance(error, CassetteError) else str(error)
         return Fixed(before, before, [reason])
+    if written.text == data:
+        return Fixed(before, before, [*look.stuck])
     files.rewrite(file, data, written)
     reasons = [*look.stuck] if after.failing else []
     notes = _notes(look) + (_old_blobs(file, look, written) if look.format == "convo" else [])
@@ -195,6 +197,8 @@ def _edit(look: Look, change: Change) -> list[Edit]:
     tree = look.tree
     assert tree is not None
     node = tree.node(change.at)
+    if node is not None and kind(node) == "mapping" and "python/" not in str(node.tag):
+        raise _Stuck(f"it is the name of a key of {_shown(change.at) or 'the file'}, and names are not edited")
     if node is None or kind(node) != "scalar":
         raise _Stuck(f"{_shown(change.at)} is a Python object that is not edited in place; convert the file")
     if isinstance(change.value, bytes):

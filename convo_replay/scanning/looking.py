@@ -348,6 +348,10 @@ class Look:
                 if header_name:
                     self.header(exchange, _side(path), Header(header_name, held, (*at, step), at, step))
                     continue
+                if isinstance(step, str) and self.text_part(
+                    exchange, path, step, self.redactor.text(step), at, fixable=False, in_clear=False
+                ):
+                    self.note("the name of a key")
                 name = step if isinstance(step, (str, int)) else str(step)
                 self._walk(held, (*at, step), exchange, text_edits.joined(path, name), taken, numbers)
 

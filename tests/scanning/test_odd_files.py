@@ -105,3 +105,17 @@ def test_nothing_is_not_called_clean(tmp_path: Path, capsys: pytest.CaptureFixtu
     out = capsys.readouterr().out
     assert "0 files, 0 exchanges, 0.0 MB: nothing to scan" in out
     assert "binary, not scanned" in out
+
+
+def test_what_is_not_fixed_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clean = vcrpy_yaml({"request": {"uri": "https://a.example/", "method": "GET"}, "response": {"status": {}}}).decode()
+    for text, reason in (
+        (clean + f"# {KEY}\n", "not fixed: a comment"),
+        (clean + f"held:\n  {KEY}: 1\n", "not fixed: the name of a key"),
+    ):
+        file = write(tmp_path / "a.yaml", text.encode())
+        assert main(["scan", "--fix", str(file)]) == 1
+        out = capsys.readouterr().out
+        assert reason in out
+        assert "fixed 0" not in out
+        assert file.read_text() == text

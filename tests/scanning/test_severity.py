@@ -144,11 +144,12 @@ def test_files_are_counted_by_class_and_severity(tmp_path: Path, capsys: pytest.
 MASKS = [
     "***", "xxxx", "**REDACTED**", "[FILTERED]", "<your key>", "AUTHORIZATION-XXX", "test_openai_api_key",
     "test-api-key", "DUMMY_GOOGLE_API_KEY", "scrubbed", "fake", "fake-password-here", "my-api-key", "sk-ant-...",
-    "EMPTY", "not-needed",
+    "EMPTY", "not-needed", "sk-" + "X" * 40, "<redacted>", "convo-replay-stand-in", "redacted-api-key-1",
 ]  # fmt: skip
 REAL = [
     "test_9f8e7d6c5b4a3f2e1d", "<9f8e7d6c5b4a3f2e>", "redacted-9fj3kd83kd93kd", "my-company-master-key", "hunter2",
-    "letmein", "sk-1234", "dev", "correct-horse",
+    "letmein", "raw-token-0123", "Ab3dEf6hIj9kLm2n" * 2 + "XXX", "0123456789abcdef" * 2, "sk-1234",
+    "dev", "correct-horse",
 ]  # fmt: skip
 
 
