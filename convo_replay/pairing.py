@@ -18,7 +18,7 @@ from convo_replay.redaction.placeholders import found, places
 _OF_SEVERAL_LINES = "redacted-private-key-"
 # The file of a key ends with a line break; what stands in its place need not.
 _LAST_BREAK = re.compile(
-    rf"({_OF_SEVERAL_LINES}\d+)(?:\r?\n|(?:\\{{1,4}}r)?\\{{1,4}}n|(?:%(?:25)?0[Dd])?%(?:25)?0[Aa])"
+    rf"({_OF_SEVERAL_LINES}\d+)(?:\r?\n|(?:\\{{1,4}}r)?\\{{1,4}}n|\\{{1,8}}(?:x0|u000)[aA]|(?:%(?:25)?0[Dd])?%(?:25)?0[Aa])"
 )
 
 

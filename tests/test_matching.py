@@ -228,6 +228,7 @@ def test_the_nearest_is_the_one_with_the_fewest_parts_changed():
         ("redacted-private-key-1", "-----END-----\n", [("redacted-private-key-1", "-----END-----\n")]),
         ("a redacted-private-key-1\n\nb", "a dummy\nb", [("redacted-private-key-1", "dummy")]),
         ('{"k": "redacted-private-key-1\\n"}', '{"k": ""}', [("redacted-private-key-1", "")]),
+        ("redacted-private-key-1\\\\u000a.", "dummy.", [("redacted-private-key-1", "dummy")]),
         ("redacted-env-1\n", "dummy", None),
         ("key redacted-env-1.", "lock s3cret-value.", None),
         ("plain", "plain", []),
