@@ -77,12 +77,14 @@ class Detector:
         self._keep = frozenset(keep)
         self._classes: dict[str, str] = {}
         self._forms: dict[str, str] = {}
-        self._written: dict[str, tuple[str, ...]] = {}
         self._encoded: dict[str, int] = {}
         self._halves = Halves()
         self._escapable = False
         """Whether a known value holds what JSON escapes."""
         self._literals: Literals | None = None
+        """A search for all of the values that were known when it was built."""
+        self._recent: dict[str, tuple[str, ...]] = {}
+        """The others."""
         self._searched = 0
         self.least_number = _LEAST_NUMBER
         """Numbers below hold nothing."""
@@ -111,11 +113,9 @@ class Detector:
             self.least_number = min(self.least_number, 10 ** (len(value) - 1))
         self._halves.add(value, self._classes[value])
         new = [form for form in forms(value) if self._forms.setdefault(form, value) == value]
-        self._written[value] = tuple(form for form in new if form != value)
+        self._recent[value] = tuple(form for form in new if form != value)
         self._encoded.update((form, first) for form, first in encoded_forms(value).items() if form != value)
         self._escapable = self._escapable or _ESCAPABLE.search(value) is not None
-        self._literals = None
-        self._searched = 0
         self.generation += 1
         return True
 
@@ -209,20 +209,25 @@ class Detector:
 
     def known(self, text: str) -> list[Finding]:
         """The known values in `text`, in any of their forms; may touch placeholders."""
-        if self._literals is None:
-            # To build the search for all at once costs as much as some hundred thousand characters searched one by one.
-            self._searched += len(text) * len(self._forms) + 1000
-            if self._searched < _MOST_SEARCHED:
-                return self._known_one_by_one(text)
-            self._literals = literals(tuple(self._forms))
-        return [self._known(text, start, form) for start, form in self._literals.find(text)]
+        found = self._known_one_by_one(text)
+        if self._recent:
+            # To build the search for all at once costs as much as some hundred thousand characters searched one by one,
+            # and more the more there are.
+            self._searched += len(text) * len(self._recent) + 1000
+            if self._searched >= _MOST_SEARCHED * (1 + len(self._forms) // 200):
+                self._literals = literals(tuple(self._forms))
+                self._recent, self._searched = {}, 0
+                return [self._known(text, start, form) for start, form in self._literals.find(text)]
+        if self._literals is not None:
+            found += [self._known(text, start, form) for start, form in self._literals.find(text)]
+        return found
 
     def _begun(self, text: str) -> list[Finding]:
         return [Finding(at, len(text), cls, text[at:]) for at, cls in self._halves.find(text)]
 
     def _known_one_by_one(self, text: str) -> list[Finding]:
         found: list[Finding] = []
-        for value, others in self._written.items():
+        for value, others in self._recent.items():
             for form in (value, *others) if len(text) >= _LEAST_ENCODED or "\\" in text or "%" in text else (value,):
                 if form in text:
                     found += [self._known(text, m.start(), form) for m in re.finditer(re.escape(form), text)]
