@@ -195,6 +195,7 @@ class Breakable:
             from convo_replay import waiting
 
             attempt.state, attempt.raised, attempt.ended = state, error, waiting.now()
+            attempt.work = (attempt.work[0], waiting.work())
 
     def refreshed(self) -> None:
         """A token endpoint has been answered for the application: synthetic tokens are all alike."""

@@ -153,7 +153,7 @@ class Breaking:
     def _began(self, attempt: Attempt) -> Attempt:
         from convo_replay import waiting
 
-        attempt.began = waiting.now()
+        attempt.began, attempt.work = waiting.now(), (waiting.work(), None)
         self._by_slot[attempt.slot] = attempt
         return attempt
 

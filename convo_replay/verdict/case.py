@@ -161,6 +161,17 @@ def gap(before: Attempt, after: Attempt) -> float:
     return max(after.began - (before.began if ended is None else ended), sum(wait.seconds for wait in before.waits))
 
 
+def pause(before: Attempt, after: Attempt) -> float:
+    """Seconds that the client let pass between two attempts: the gap without what it computed in it.
+
+    How long a client takes to build itself anew says how busy the machine is, not that it waits.
+    """
+    done, then = before.work[0 if before.ended is None else 1], after.work[0]
+    if done is None or then is None or done.thread != then.thread:
+        return gap(before, after)
+    return max(gap(before, after) - (then.seconds - done.seconds), sum(wait.seconds for wait in before.waits), 0.0)
+
+
 def messages(attempt: Attempt) -> list[Any]:
     """The history that a request holds; empty where it has none."""
     return history_of(attempt.request)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from convo_replay.faults.specs import Plan, Spec
     from convo_replay.turns import Turn
     from convo_replay.validation.findings import Finding
+    from convo_replay.waiting.clocks import Work
 
 Outcome = Literal["recovered", "raised", "crashed", "diverged", "silent", "handled", "not-fired"]
 """design.md §5. `handled` is what `silent` is called where it was declared."""
@@ -53,6 +54,8 @@ class Attempt:
     began: float = 0.0
     ended: float | None = None
     """When the client had all of it, or an exception, or left."""
+    work: tuple[Work | None, Work | None] = (None, None)
+    """At `began` and at `ended`; `None` on an event loop, where others compute as well."""
     credentials: bytes = b""
     """A digest of what the request authenticates with, comparable within the run."""
     delivered: int = 0

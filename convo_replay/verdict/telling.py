@@ -7,7 +7,7 @@ from typing import Final
 
 from convo_replay import sse
 from convo_replay.validation.findings import value
-from convo_replay.verdict.case import Case, Question, gap, is_branch, is_hop, status_of
+from convo_replay.verdict.case import Case, Question, gap, is_branch, is_hop, pause, status_of
 from convo_replay.verdict.evidence import Attempt, Expected, Outcome
 from convo_replay.verdict.judgement import Judgement
 
@@ -185,9 +185,10 @@ def _model(attempt: Attempt) -> str:
     return f"(to {value(model)[1:-1]}, recorded is {value(known)[1:-1]}) " if model and known and model != known else ""
 
 
-def pause(before: Attempt, after: Attempt) -> str:
+def followed(before: Attempt, after: Attempt) -> str:
     """How one attempt followed another."""
-    status = status_of(before)
-    return f"attempt {after.number} came {gap(before, after):.2f} s after attempt {before.number}" + (
+    status, whole, waited = status_of(before), gap(before, after), pause(before, after)
+    computed = f", {waited:.2f} s of which it waited" if whole - waited >= 0.01 else ""
+    return f"attempt {after.number} came {whole:.2f} s{computed} after attempt {before.number}" + (
         f" was answered {status}" if status is not None else " failed"
     )

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from convo_replay.waiting import clocks, dates, jobs, loops, standins
 from convo_replay.waiting.clocks import now
+from convo_replay.waiting.loops import work
 
 if TYPE_CHECKING:
     from convo_replay.transports.patching import Patches
 
-__all__ = ["async_wait", "can_skip", "install", "now", "wait"]
+__all__ = ["async_wait", "can_skip", "install", "now", "wait", "work"]
 
 
 def install(patches: Patches) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from convo_replay import nesting
 from convo_replay.errors import ConvoFailure
@@ -41,6 +41,14 @@ class Timeline:
         self.skipped = 0.0
         self.job: Job | None = None
         """What the thread is doing for another one."""
+
+
+class Work(NamedTuple):
+    """What a thread had computed at some moment."""
+
+    thread: int
+    seconds: float
+    """Of processor time."""
 
 
 class _Here(threading.local):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from typing import Any
 
 from convo_replay.waiting import clocks
-from convo_replay.waiting.clocks import LoopClock
+from convo_replay.waiting.clocks import LoopClock, Work
 
 
 def running() -> tuple[Any, Any]:
@@ -31,6 +33,11 @@ def clock() -> LoopClock | None:
     module, loop = running()
     found: LoopClock | None = None if module is None else module.clock_of(loop)
     return found
+
+
+def work() -> Work | None:
+    """What this thread has computed so far; `None` where a loop runs in it: there others compute as well."""
+    return None if running()[0] is not None else Work(threading.get_ident(), time.thread_time())
 
 
 def skip(seconds: float) -> None:

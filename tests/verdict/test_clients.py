@@ -21,6 +21,7 @@ from convo_replay.exchange import Exchange
 from convo_replay.faults.catalogue import catalogue
 from convo_replay.verdict.evidence import Expected
 from convo_replay.verdict.judging import Verdict
+from convo_replay.waiting import clocks
 from fault_scenes import (
     CHAT_MODEL,
     CHAT_TOOL,
@@ -74,6 +75,12 @@ NEXT = user("And tomorrow?")
 LATER = [answered(ask([ASKED]), FINAL), answered(ask([ASKED, assistant(FINAL), NEXT]), text("Rain, I am afraid."))]
 
 Client = Callable[[], object]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_on_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two attempts passes what the client computes and waits, and not what other processes take."""
+    monkeypatch.setattr(clocks, "_monotonic", time.thread_time)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +170,18 @@ def stubborn(times: int, call: Client, pause: float | None = None) -> Client:
             except Exception:
                 if pause is not None:
                     time.sleep(pause)
+        return call()
+
+    return client
+
+
+def computing(call: Client) -> Client:
+    """Takes a while, and waits for nothing."""
+
+    def client() -> object:
+        until = time.thread_time() + 0.15
+        while time.thread_time() < until:
+            pass
         return call()
 
     return client
@@ -307,6 +326,7 @@ BAD: list[tuple[str, str, str, Client, str, list[str]]] = [
     ("no wait", "create", "529x3", stubborn(4, bare_create), "recovered", ["error no-backoff"]),
     ("no wait, chat", "chat_create", "disconnect:eofx2", stubborn(3, bare_chat), "recovered", ["error no-backoff"]),
     ("one retry at once", "create", "500", stubborn(2, bare_create), "recovered", ["warn no-backoff"]),
+    ("builds itself anew", "create", "529x3", stubborn(4, computing(bare_create)), "recovered", ["error no-backoff"]),
     ("gave up", "create", "529", bare_create, "raised", ["warn gave-up"]),
     ("gave up, chat", "chat_stream", "connect:refused", lambda: chat_raw(client=completions(max_retries=0)), "raised",
      ["warn gave-up"]),

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convo_replay.verdict.asking_again import asked_to_wait, is_final
-from convo_replay.verdict.case import IMMEDIATE, Case, gap
+from convo_replay.verdict.case import IMMEDIATE, Case, pause
 from convo_replay.verdict.evidence import Attempt
 from convo_replay.verdict.judgement import Judgement, Rule
-from convo_replay.verdict.telling import pause
+from convo_replay.verdict.telling import followed
 
 RULE = Rule(
     name="no-backoff",
     levels=("error", "warn"),
     summary="Attempts followed each other at once.",
-    threshold=f"less than {IMMEDIATE:g} s after a failed attempt: two or more in a row are an error, one is a warning "
-    "(not where the conversation was started over)",
+    threshold=f"less than {IMMEDIATE:g} s of waiting after a failed attempt: two or more in a row are an error, one is "
+    "a warning (not where the conversation was started over)",
     why="What failed a moment ago fails again a moment later: the attempts are used up before the server has had time "
     "to recover, and all clients that do so keep it down. It comes about in a bare `for` loop around a call, and with "
     "tenacity's @retry without a `wait`.",
@@ -30,7 +30,7 @@ def check(case: Case) -> Iterator[Judgement]:
         at_once = [
             (before, after)
             for before, after in question.retries
-            if gap(before, after) < IMMEDIATE and asked_to_wait(before) is None and not is_final(before)
+            if pause(before, after) < IMMEDIATE and asked_to_wait(before) is None and not is_final(before)
         ]
         if not at_once:
             continue
@@ -42,7 +42,7 @@ def check(case: Case) -> Iterator[Judgement]:
             question.turn,
             row[0][1].number,
             f"asked again {len(row)} times in a row without waiting" if several else "asked again without waiting",
-            [pause(before, after) for before, after in row[:3]],
+            [followed(before, after) for before, after in row[:3]],
             level="error" if several else "warn",
         )
 

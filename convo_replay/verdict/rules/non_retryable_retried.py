@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from convo_replay.verdict.asking_again import is_final
 from convo_replay.verdict.case import Case, status_of
 from convo_replay.verdict.judgement import Judgement, Rule
-from convo_replay.verdict.telling import pause
+from convo_replay.verdict.telling import followed
 
 RULE = Rule(
     name="non-retryable-retried",
@@ -38,5 +38,5 @@ def check(case: Case) -> Iterator[Judgement]:
                 question.turn,
                 after.number,
                 f"sent the same request again {times} after {status_of(before)}{why}",
-                [pause(one, two) for one, two in vain[:3]],
+                [followed(one, two) for one, two in vain[:3]],
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from convo_replay.verdict.asking_again import asked_to_wait
 from convo_replay.verdict.case import Case, gap
 from convo_replay.verdict.judgement import Judgement, Rule
-from convo_replay.verdict.telling import pause
+from convo_replay.verdict.telling import followed
 
 TOLERANCE = 0.01
 """Seconds that a clock may be off."""
@@ -40,5 +40,5 @@ def check(case: Case) -> Iterator[Judgement]:
                 question.turn,
                 after.number,
                 f"asked again after {gap(before, after):.2f} s, where the answer asked for {asked:g} s",
-                [f"{pause(one, two)}, which asked for {time:g} s" for one, two, time in early[:3]],
+                [f"{followed(one, two)}, which asked for {time:g} s" for one, two, time in early[:3]],
             )
