@@ -288,7 +288,7 @@ def test_convert_sanitizes_unless_it_is_told_not_to(tmp_path: Path, capsys: pyte
 
 def test_convert_writes_no_leak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     src = tmp_path / "old.yaml"
-    src.write_text(VCRPY.replace("version: 1", f"  recorded_at: {KEY}\nversion: 1"))
+    src.write_text(VCRPY.replace("body: {string: hello}", f"body: {{string: hello}}, http_version: {KEY}"))
     code, out, err = run(capsys, "convert", src, tmp_path / "new.yaml")
     assert (code, out) == (2, "")
     assert "not saved, it would hold" in err

@@ -88,8 +88,11 @@ def _rules(found: Schema) -> Iterator[str]:
     ):
         if several:
             yield f"{words} {' '.join(f'`{key}`' for key in several)}."
+    beside: dict[tuple[str, ...], list[str]] = {}
     for key, others in (found.get("then") or found).get("dependentRequired", {}).items():
-        yield f"`{key}` only beside {' '.join(f'`{other}`' for other in others)}."
+        beside.setdefault(tuple(others), []).append(key)
+    for others, keys in beside.items():
+        yield f"{' '.join(f'`{key}`' for key in keys)} only beside {' '.join(f'`{other}`' for other in others)}."
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
     if len(found) != text.count("\n") + (text[-1:] not in ("", "\n")):
         lines = text.split("\n")
         wrong = next(index for index, line in enumerate(lines) if _LINE.fullmatch(line) is None)
-        raise BadLine(wrong, "expected `+SECONDS NAME DATA`")
+        raise BadLine(wrong, "expected `+SECONDS NAME DATA`, got another line")
     made: list[tuple[int, bytes]] = []
     at = head
     passed: dict[str, int] = {}
@@ -72,10 +72,10 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
                 raw = json.loads(data)
                 made.append((at, raw.encode("utf-8")))
             except (ValueError, AttributeError):
-                raise BadLine(len(made), "after `=` expected the raw text as a JSON string") from None
+                raise BadLine(len(made), "after `=` expected the raw text as a JSON string, got other text") from None
         else:
             if not data and name != ":":
-                raise BadLine(len(made), "expected data after the name")
+                raise BadLine(len(made), "expected data after the name, got none")
             made.append((at, _raw(name, data, framing)))
     return made
 

@@ -6,11 +6,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from ..exchange import Chunk, End, Exchange, Head, Headers, Step
 from ..sse import split
 from .response_bodies import is_event_stream
+
+OUTCOMES = ("failed",)
+PHASES = ("connect", "read", "write", "pool", "close", "proxy", "length", "chunk", "half", "garbage")
+"""Where an exchange ended, as recorders (`transports/ends.py`) and faults say it."""
+STATUSES = range(100, 1000)
+"""A status has three digits (RFC 9110 §15), and the first is no zero; gateways use those from 600 on, too."""
+MOST_SECONDS = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -48,11 +56,17 @@ def stored(exchange: Exchange) -> Exchange:
     """The form in which a cassette holds an exchange: `load(dump(x)) == x` for x in it. Idempotent.
 
     One event per chunk, any other body in one chunk at the end's time; times in whole milliseconds that
-    never run back; header names in lower case, a repeated header's values together.
+    never run back; header names in lower case, a repeated header's values together. What is no status is none,
+    the exchange then broke there; a moment, an outcome or a phase that is none is left out.
     """
     request = replace(exchange.request, headers=_headers(exchange.request.headers))
+    recorded = exchange.recorded if not exchange.recorded or is_moment(exchange.recorded) else ""
+    outcome = exchange.outcome if exchange.outcome in OUTCOMES else ""
     head = exchange.head
     end = exchange.end
+    if head is not None and head.status not in STATUSES:
+        end = End("truncated", end.at, detail=f"the status line said {head.status}")
+        exchange, head = replace(exchange, steps=(end,)), None
     steps: list[Step] = []
     clock = 0
     if head is not None:
@@ -79,8 +93,26 @@ def stored(exchange: Exchange) -> Exchange:
             steps.append(Chunk(clock / 1000, event.raw))
     else:
         steps.append(Chunk(finished / 1000, body))
-    steps.append(End(end.kind, finished / 1000, text(end.phase), text(end.detail)))
-    return replace(exchange, request=request, steps=tuple(steps))
+    phase = end.phase if end.phase in PHASES else ""
+    steps.append(End(end.kind, finished / 1000, phase, text(end.detail)))
+    return replace(exchange, request=request, steps=tuple(steps), recorded=recorded, outcome=outcome)
+
+
+def is_moment(value: str) -> bool:
+    """Whether a text is a date, or a date and a time, as in RFC 3339; a time may be without a zone, as vcrpy has it."""
+    usual = len(value) == 20 and value[10] == "T" and value[19] == "Z" and value[7] == "-" and value[13] == ":"
+    if not usual and _MOMENT.match(value) is None:
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:  # February 30
+        return False
+    return True
+
+
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?\Z"
+)
 
 
 def media_of(steps: list[Step] | tuple[Step, ...]) -> str:

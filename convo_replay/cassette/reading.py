@@ -1,18 +1,16 @@
-"""The value of a cassette file → exchanges, each key checked where it is read.
-
-An error names the file, the line and the key (`exchanges[2].request.url`), never a value: what a
-recording holds may be a secret that the gate has not seen yet.
-"""
+"""The value of a cassette file → exchanges, each key checked where it is read (docs/cassette-format.md)."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..bodies import parse_json
-from ..errors import CassetteError
 from ..exchange import (
     END_KINDS,
     Binary,
@@ -31,21 +29,14 @@ from ..exchange import (
     Text,
 )
 from . import event_lines, history, response_bodies
-from .model import Cassette, UnknownKeys, milliseconds
+from .model import MOST_SECONDS, OUTCOMES, PHASES, STATUSES, Cassette, UnknownKeys, is_moment, milliseconds
+from .place import Place, kind_of, shown
 from .writing import VERSION
 from .yaml_reader import Document
 
 ReadBlob = Callable[[str, str], bytes]
 """The bytes of a blob by its SHA-256 and its name below the cassette's folder. `OSError` where it is missing."""
 
-_KINDS = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "a mapping",
-}
 _REQUEST_BODIES = ("json", "text", "base64", "json_text", "blob", "parts")
 _RESPONSE_BODIES = ("json", "text", "base64", "json_text", "blob", "sse")
 _PER_CHUNK = 150  # bytes of memory beside the data itself
@@ -55,61 +46,12 @@ _RESPONSE_KEYS = frozenset(
 )
 _EXCHANGE_KEYS = frozenset(("test", "recorded", "outcome", "after", "request", "response"))
 _FILE_KEYS = frozenset(("convo_replay", "clients", "resendable", "exchanges"))
-
-
-class _Place:
-    """A mapping of the file, with its name and the lines of its keys."""
-
-    __slots__ = ("document", "line", "name", "value")
-
-    def __init__(self, document: Document, value: Any, name: str, line: int | None) -> None:
-        self.document = document
-        self.name = name
-        self.line = line
-        if not isinstance(value, dict):
-            raise CassetteError(document.path, f"{name or 'the file'}: expected a mapping, got {_kind(value)}", line)
-        self.value: dict[str, Any] = value
-
-    def error(self, key: str, reason: str, below: int = 0) -> CassetteError:
-        line = self.document.line(self.value, key) or self.line
-        name = f"{self.name}.{key}" if self.name else key
-        return CassetteError(self.document.path, f"{name}: {reason}", line + below if line else None)
-
-    def get(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-        """The value of a key if it is of that kind; without `default` the key must be there."""
-        if key not in self.value:
-            if default is None:
-                raise self.error(key, "missing")
-            return default
-        value = self.value[key]
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise self.error(key, f"expected {_KINDS[kinds[0]]}, got {_kind(value)}")
-        return value
-
-    def seconds(self, key: str) -> float:
-        value = float(self.get(key, (float, int), 0.0))
-        if not 0 <= value < 1e9:
-            raise self.error(key, "expected seconds, at least 0")
-        return milliseconds(value) / 1000
-
-    def below(self, key: str) -> _Place:
-        name = f"{self.name}.{key}" if self.name else key
-        return _Place(self.document, self.get(key, dict), name, self.document.line(self.value, key) or self.line)
-
-    def only(self, keys: tuple[str, ...]) -> str | None:
-        """The one of `keys` that is there."""
-        there = [key for key in keys if key in self.value]
-        if len(there) > 1:
-            raise self.error(there[1], f"a body is one of {' '.join(keys)}; there is {there[0]} too")
-        return there[0] if there else None
-
-    def unknown(self, known: frozenset[str]) -> dict[str, Any]:
-        return {key: item for key, item in self.value.items() if key not in known}
-
-
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else _KINDS.get(type(value), type(value).__name__)
+_BLOB_KEYS = frozenset(("sha256", "size", "type", "starts"))
+_PART_KEYS = frozenset(("name", "filename", "type", "text", "base64", "blob"))
+_OF_A_STATUS = ("headers", "head", "reason", "http", *_RESPONSE_BODIES)
+_OF_JSON, _OF_SSE = "format", "framing"
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # a token (RFC 9110 §5.6.2)
+_STARTS = re.compile(r"(?:[0-9a-f]{2}){0,16}\Z")
 
 
 def cassette_of(document: Document, read_blob: ReadBlob, *, has_dollars: bool = True) -> Cassette:
@@ -118,32 +60,33 @@ def cassette_of(document: Document, read_blob: ReadBlob, *, has_dollars: bool = 
     Raises:
         CassetteError: a future version, a missing key, a wrong type, a `$base` that cannot be.
     """
-    root = _Place(document, document.value, "", 1)
+    root = Place(document, document.value, "", 1)
     version = root.get("convo_replay", int)
     if version > VERSION:
-        raise root.error("convo_replay", f"format {version}, this version reads up to {VERSION}: upgrade convo_replay")
+        reason = f"format {shown(version)}, this version reads up to {VERSION}: upgrade convo_replay"
+        raise root.error("convo_replay", reason, do="")
     if version < 1:
-        raise root.error("convo_replay", f"there is no format {version}")
+        raise root.error("convo_replay", f"expected {VERSION}, there is no format {shown(version)}")
     clients = root.get("clients", dict, {})
     for name, release in clients.items():
         if not isinstance(release, str):
-            raise root.error("clients", f"{name}: expected a version in quotes, got {_kind(release)}")
+            raise root.error("clients", f"{name}: expected a version in quotes, got {kind_of(release)}")
     items = root.get("exchanges", list)
     unknown = [*root.unknown(_FILE_KEYS)]
     exchanges: list[Exchange] = []
     for index, item in enumerate(items):
-        place = _Place(document, item, f"exchanges[{index}]", document.line(items, index))
+        place = Place(document, item, f"exchanges[{index}]", document.line(items, index))
         exchanges.append(_exchange(place, index, exchanges, read_blob, unknown, has_dollars))
     if unknown:
         from convo_replay.shown import quoted
 
-        shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        warnings.warn(f"{document.path}: unknown keys, kept as they are: {quoted(shown)}", UnknownKeys, stacklevel=4)
+        named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        warnings.warn(f"{document.path}: unknown keys, kept as they are: {quoted(named)}", UnknownKeys, stacklevel=4)
     return Cassette(dict(clients), root.get("resendable", bool, True), exchanges, root.unknown(_FILE_KEYS))
 
 
 def _exchange(
-    place: _Place, index: int, earlier: list[Exchange], read_blob: ReadBlob, unknown: list[str], has_dollars: bool
+    place: Place, index: int, earlier: list[Exchange], read_blob: ReadBlob, unknown: list[str], has_dollars: bool
 ) -> Exchange:
     test = place.get("test", str, "")
     request, response = place.below("request"), place.below("response")
@@ -152,43 +95,96 @@ def _exchange(
     kept = [(request, request.unknown(_REQUEST_KEYS)), (response, response.unknown(_RESPONSE_KEYS))]
     unknown.extend(f"{place.name}.{key}" for key in extra)
     for below, keys in kept:
-        unknown.extend(f"{below.name}.{key}" for key in keys if below is response or key != "format")
+        unknown.extend(f"{below.name}.{key}" for key in keys if below is response or key != _OF_JSON)
     unknown.extend(f"{response.name}.end.{key}" for key in end_extra)
     if end_extra:
         kept[1][1]["end"] = end_extra
+    method, url = request.get("method", str), request.get("url", str)
+    if not _is_method(method):
+        raise request.error("method", "expected an HTTP method, got other text")
+    if not _is_url(url):
+        raise request.error("url", "expected a URL, got other text")
+    asked = Request(method, url, _headers(request), _request_body(request, test, index, earlier, has_dollars))
+    if _OF_JSON in request.value:
+        _layout(request)
+    if isinstance(asked.body, (Blob, Parts)):
+        kept[0][1].update(_inside(request.value, request.name, unknown))
+    if "blob" in response.value:
+        kept[1][1].update(_inside(response.value, response.name, unknown))
     if kept[0][1]:
         extra["request"] = kept[0][1]
     if kept[1][1]:
         extra["response"] = kept[1][1]
-    asked = Request(
-        request.get("method", str),
-        request.get("url", str),
-        _headers(request),
-        _request_body(request, test, index, earlier, has_dollars),
-    )
-    return Exchange(
-        asked,
-        steps,
-        test,
-        place.get("recorded", str, ""),
-        place.get("outcome", str, ""),
-        place.get("after", str, ""),
-        extra or None,
-    )
+    recorded = place.get("recorded", str, "")
+    if recorded and not is_moment(recorded):
+        raise place.error("recorded", f"expected a date and time such as 2026-11-22T10:00:00Z, got {shown(recorded)}")
+    outcome = place.word("outcome", OUTCOMES) if "outcome" in place.value else ""
+    after = _after(place) if "after" in place.value else ""
+    return Exchange(asked, steps, test, recorded, outcome, after, extra or None)
 
 
-def _headers(place: _Place) -> Headers:
+@functools.lru_cache(64)
+def _is_method(text: str) -> bool:
+    return _METHOD.match(text) is not None
+
+
+@functools.lru_cache(256)
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _after(place: Place) -> str:
+    after: str = place.get("after", str)
+    from ..faults.specs import parse  # here, as most cassettes have no branches
+
+    try:
+        one = len(parse(after)) == 1
+    except ValueError as error:
+        do = "correct it, take the exchange out, or install the plugin that brings the fault"
+        raise place.error(
+            "after", f"expected a fault such as cut:eof@t1.5, got {shown(after)}: {error}", do=do
+        ) from None
+    if not one:
+        raise place.error("after", f"expected one run of faults such as cut:eof@t1.5, got {shown(after)}")
+    return after
+
+
+def _inside(value: Mapping[str, Any], name: str, unknown: list[str]) -> dict[str, Any]:
+    """What is unknown in the `blob` or in the `parts` of a body; names of it are added to `unknown`."""
+    made: dict[str, Any] = {}
+    more = {key: item for key, item in value.get("blob", {}).items() if key not in _BLOB_KEYS}
+    if more:
+        unknown.extend(f"{name}.blob.{key}" for key in more)
+        made["blob"] = more
+    parts: list[dict[str, Any]] = []
+    for number, part in enumerate(value.get("parts", ())):
+        where = f"{name}.parts[{number}]"
+        own = {key: item for key, item in part.items() if key not in _PART_KEYS}
+        unknown.extend(f"{where}.{key}" for key in own)
+        parts.append({**own, **_inside(part, where, unknown)})
+    if any(parts):
+        made["parts"] = parts
+    return made
+
+
+def _headers(place: Place) -> Headers:
     made: list[tuple[str, str]] = []
     for name, value in place.get("headers", dict, {}).items():
         several = value if isinstance(value, list) else [value]
+        if not several:
+            raise place.error("headers", f"{name}: expected text or a list of texts, got an empty list")
         for one in several:
             if not isinstance(one, str):
-                raise place.error("headers", f"{name}: expected text or a list of texts, got {_kind(one)}")
+                raise place.error("headers", f"{name}: expected text or a list of texts, got {kind_of(one)}")
             made.append((name.lower(), one))
     return tuple(made)
 
 
-def _request_body(place: _Place, test: str, index: int, earlier: list[Exchange], has_dollars: bool) -> Body:
+def _request_body(place: Place, test: str, index: int, earlier: list[Exchange], has_dollars: bool) -> Body:
     key = place.only(_REQUEST_BODIES)
     if key is None:
         return None
@@ -198,13 +194,13 @@ def _request_body(place: _Place, test: str, index: int, earlier: list[Exchange],
         try:
             return Json(parse_json(place.get(key, str).encode("utf-8", "surrogatepass")))
         except ValueError as error:
-            raise place.error(key, f"no JSON document: {error}") from None
+            raise place.error(key, f"expected a JSON document, got text that is none: {error}") from None
     if key == "parts":
         return Parts(tuple(_part(place, number, item) for number, item in enumerate(place.get(key, list))))
     return _plain_body(place, key)
 
 
-def _json(place: _Place, test: str, index: int, earlier: list[Exchange], has_dollars: bool) -> Any:
+def _json(place: Place, test: str, index: int, earlier: list[Exchange], has_dollars: bool) -> Any:
     value = place.value["json"]
     dollars = [] if not isinstance(value, dict) else [key for key in value if key[:1] == "$" and key[:2] != "$$"]
     if not dollars:
@@ -212,15 +208,16 @@ def _json(place: _Place, test: str, index: int, earlier: list[Exchange], has_dol
     inside = place.below("json")
     for key in dollars:
         if key not in ("$base", "$keep", "$drop"):
-            raise inside.error(key, f"there are $base, $keep and $drop; a literal key is written ${key}")
+            raise inside.error(key, f"there are $base, $keep and $drop; a literal key is written ${key}", do="")
     back = inside.get("$base", int)
     if not -index <= back <= -1:
-        raise inside.error("$base", f"{back} exchanges from here there is none")
+        before = ("no $base in the first exchange", "-1")[index] if index < 2 else f"-1 to -{index}"
+        raise inside.error("$base", f"expected {before}, got {shown(back)}: so far from here there is no exchange")
     base = earlier[index + back]
     if base.test != test:
-        raise inside.error("$base", f"exchanges[{index + back}] belongs to another test")
+        raise inside.error("$base", f"exchanges[{index + back}] belongs to another test, expected one of the same")
     if not isinstance(base.request.body, Json):
-        raise inside.error("$base", f"the request of exchanges[{index + back}] holds no JSON")
+        raise inside.error("$base", f"expected a request with JSON, that of exchanges[{index + back}] holds none")
     if has_dollars:
         value = {key: history.unescaped(item) for key, item in value.items()}
     try:
@@ -230,7 +227,7 @@ def _json(place: _Place, test: str, index: int, earlier: list[Exchange], has_dol
         raise inside.error(key, reason) from None
 
 
-def _plain_body(place: _Place, key: str) -> Text | Binary | Blob:
+def _plain_body(place: Place, key: str) -> Text | Binary | Blob:
     if key == "text":
         return Text(place.get(key, str))
     if key == "base64":
@@ -241,78 +238,109 @@ def _plain_body(place: _Place, key: str) -> Text | Binary | Blob:
     return _blob(place.below(key))
 
 
-def _blob(place: _Place) -> Blob:
+def _blob(place: Place) -> Blob:
     sha256 = place.get("sha256", str)
     if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-        raise place.error("sha256", "expected 64 hexadecimal digits")
+        raise place.error("sha256", "expected 64 hexadecimal digits in lower case, got other text")
     size = place.get("size", int)
     if size < 0:
-        raise place.error("size", "expected bytes, at least 0")
-    return Blob(sha256, size, place.get("type", str, ""), place.get("starts", str, ""))
+        raise place.error("size", f"expected bytes, at least 0, got {shown(size)}")
+    starts = place.get("starts", str, "")
+    if _STARTS.match(starts) is None:
+        raise place.error("starts", "expected at most 16 bytes in hexadecimal digits in lower case, got other text")
+    return Blob(sha256, size, place.get("type", str, ""), starts)
 
 
-def _part(request: _Place, number: int, item: Any) -> Part:
-    place = _Place(
+def _part(request: Place, number: int, item: Any) -> Part:
+    place = Place(
         request.document, item, f"{request.name}.parts[{number}]", request.document.line(request.value, "parts")
     )
     key = place.only(("text", "base64", "blob"))
     if key is None:
-        raise place.error("text", "missing; a part has one of text base64 blob")
+        raise place.error("text", "missing: a part has one of text base64 blob")
     filename = place.get("filename", str) if "filename" in place.value else None
     return Part(place.get("name", str), _plain_body(place, key), filename, place.get("type", str, ""))
 
 
-def _steps(place: _Place, read_blob: ReadBlob) -> tuple[tuple[Step, ...], dict[str, Any]]:
+def _steps(place: Place, read_blob: ReadBlob) -> tuple[tuple[Step, ...], dict[str, Any]]:
     steps: list[Step] = []
-    started = place.seconds("head")
-    took = max(place.seconds("took"), started)
-    if "status" in place.value:
+    value = place.value
+    started, took = place.seconds("head"), place.seconds("took")
+    if took < started:
+        if "took" in value:
+            reason = f"expected at least the {started:g} seconds of head, got {took:g}: it counts from the same start"
+            raise place.error("took", reason)
+        took = started
+    if "status" in value:
         status = place.get("status", int)
-        if not 0 <= status <= 999:
-            raise place.error("status", "expected an HTTP status")
+        if status not in STATUSES:
+            raise place.error("status", f"expected an HTTP status, 100 to 999, got {shown(status)}")
         steps.append(Head(status, _headers(place), started, place.get("reason", str, ""), place.get("http", str, "")))
+    else:
+        _without_status(place)
     key = place.only(_RESPONSE_BODIES)
+    if _OF_SSE in value and key != "sse":
+        raise place.error(_OF_SSE, "expected beside sse alone, and there is none")
+    if _OF_JSON in value and key != "json":
+        raise place.error(_OF_JSON, "expected beside json alone, and there is none")
     if key == "sse":
         try:
             text = place.get(key, str)
             place.document.take(_PER_CHUNK * text.count("\n") + len(text), place.line)
-            lines = event_lines.read(text, place.get("framing", str, ""), milliseconds(started))
+            framing = place.word(_OF_SSE, event_lines.FRAMINGS[1:]) if _OF_SSE in value else ""
+            lines = event_lines.read(text, framing, milliseconds(started))
         except event_lines.BadLine as error:
             raise place.error(key, f"event {error.index}: {error}", below=1 + error.index) from None
         steps.extend([Chunk(at / 1000, raw) for at, raw in lines])
-        place.value[key] = ""  # tens of megabytes in a long conversation
+        value[key] = ""  # tens of megabytes in a long conversation
         if lines:
             took = max(took, lines[-1][0] / 1000)
+            if took >= MOST_SECONDS:
+                raise place.error(key, f"expected less than {MOST_SECONDS} seconds, got {took:g} at its last event")
     elif key is not None:
         data = _bytes(place, key, read_blob)
         if data:
             steps.append(Chunk(took, data))
-    end, extra = End("complete", took), {}
-    if "end" in place.value:
-        below = place.below("end")
-        kind = below.get("kind", str, "complete")
-        if kind not in END_KINDS:
-            raise below.error("kind", f"expected one of {' '.join(END_KINDS)}")
-        end = End(kind, took, below.get("phase", str, ""), below.get("detail", str, ""))
-        extra = below.unknown(frozenset(("kind", "phase", "detail")))
-    elif "status" not in place.value:
-        raise place.error("status", "missing; without one there is an `end`")
-    return (*steps, end), extra
+    if "end" not in value:
+        return (*steps, End("complete", took)), {}
+    below = place.below("end")
+    kind: Any = below.word("kind", END_KINDS, "complete")
+    if kind == "complete" and "status" not in value:
+        raise place.error("status", "missing: without one nothing is complete")
+    end = End(kind, took, below.word("phase", PHASES), below.get("detail", str, ""))
+    return (*steps, end), below.unknown(frozenset(("kind", "phase", "detail")))
 
 
-def _bytes(place: _Place, key: str, read_blob: ReadBlob) -> bytes:
+def _without_status(place: Place) -> None:
+    if "end" not in place.value:
+        raise place.error("status", "missing: without one there is an `end`")
+    for key in _OF_A_STATUS:
+        if key in place.value:
+            raise place.error(key, "expected a status beside it, and there is none: nothing arrived")
+
+
+def _bytes(place: Place, key: str, read_blob: ReadBlob) -> bytes:
     if key == "blob":
         return _blob_bytes(place, read_blob)
     if key != "json":
         place.get(key, str)
-    place.get("format", str, "")
+    elif _OF_JSON in place.value:
+        _layout(place)
     try:
         return response_bodies.read(place.value)
     except (ValueError, TypeError) as error:
-        raise place.error("format" if "format is" in str(error) else key, str(error)) from None
+        raise place.error(key, str(error)) from None
 
 
-def _blob_bytes(place: _Place, read_blob: ReadBlob) -> bytes:
+def _layout(place: Place) -> None:
+    if place.get(_OF_JSON, str) not in response_bodies.FORMATS:
+        reason = "expected compact, spaced, indent2 or indent4, each with +ascii, +nl, or both (+ascii+nl), got "
+        raise place.error(_OF_JSON, reason + shown(place.value[_OF_JSON]))
+    if "json" not in place.value:
+        raise place.error(_OF_JSON, "expected beside json alone, and there is none")
+
+
+def _blob_bytes(place: Place, read_blob: ReadBlob) -> bytes:
     below = place.below("blob")
     blob = _blob(below)
     name = response_bodies.blob_name(blob.sha256, blob.type)
@@ -320,11 +348,11 @@ def _blob_bytes(place: _Place, read_blob: ReadBlob) -> bytes:
         data = read_blob(blob.sha256, name)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise place.error(
-            "blob", f"{name} beside the cassette cannot be read ({reason}): restore it, or record again"
-        ) from None
+        do = "restore it, or delete the cassette and record it again"
+        raise place.error("blob", f"{name} beside the cassette cannot be read ({reason})", do=do) from None
     if len(data) != blob.size or hashlib.sha256(data).hexdigest() != blob.sha256:
-        raise place.error("blob", f"{name} is not the file that was recorded: restore it, or record again")
+        do = "restore it, or delete the cassette and record it again"
+        raise place.error("blob", f"{name} is not the file that was recorded", do=do)
     return data
 
 

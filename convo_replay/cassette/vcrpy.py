@@ -26,7 +26,7 @@ from ..bodies import body_of
 from ..errors import CassetteError
 from ..exchange import Chunk, End, Exchange, Head, Headers, Json, Request, Step
 from . import content_encoding, response_bodies, yaml_reader
-from .model import Cassette, stored
+from .model import STATUSES, Cassette, is_moment, stored
 from .python_tags import TAGS
 from .yaml_reader import Document
 
@@ -200,12 +200,15 @@ def _exchange(item: Any, index: int, document: Document, line: int | None, layou
     except ValueError as error:
         raise CassetteError(path, f"{where}: {error}", line) from None
     recorded = item.get("recorded_at")
-    extra = {key: value for key, value in item.items() if key not in ("request", "response", "recorded_at")}
+    if not isinstance(recorded, str) or not is_moment(recorded):  # of another recorder, in words of its own
+        recorded = ""
+    known = ("request", "response", "recorded_at") if recorded else ("request", "response")
+    extra = {key: value for key, value in item.items() if key not in known}
     if layout is None:
         extra["request"] = {"white space": True}
     elif layout:
         extra["request"] = {"format": layout}
-    exchange = Exchange(request, steps, recorded=recorded if isinstance(recorded, str) else "", extra=extra or None)
+    exchange = Exchange(request, steps, recorded=recorded, extra=extra or None)
     return stored(exchange)
 
 
@@ -349,8 +352,8 @@ def _steps(response: dict[str, Any], document: Document, line: int | None) -> tu
         status, reason = status.get("code"), status.get("message")
     if isinstance(status, str) and status.isdecimal():
         status = int(status)
-    if isinstance(status, bool) or not isinstance(status, int) or not 0 <= status <= 999:
-        raise ValueError("status: expected an HTTP status")
+    if isinstance(status, bool) or not isinstance(status, int) or status not in STATUSES:
+        raise ValueError("status: expected an HTTP status, 100 to 999")
     headers = _headers(response.get("headers"))
     encodings = [value for name, value in headers if name == "content-encoding"]
     raw, end, undone = body_bytes(response), End(), {"transfer-encoding", "content-encoding"}

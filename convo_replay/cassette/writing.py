@@ -66,7 +66,8 @@ def _exchange(
         made["outcome"] = text(exchange.outcome)
     if exchange.after:
         made["after"] = text(exchange.after)
-    request_extra, response_extra = extra.pop("request", {}), extra.pop("response", {})
+    request_extra, response_extra = dict(extra.pop("request", {})), extra.pop("response", {})
+    inside = {key: request_extra.pop(key) for key in ("blob", "parts") if key in request_extra}
     made.update(extra)
     request: dict[str, Any] = Tall({"method": text(exchange.request.method), "url": text(exchange.request.url)})
     if exchange.request.headers:
@@ -82,7 +83,8 @@ def _exchange(
             keep = 0
         request["json"] = history.write(body.value, before, index - base, keep, prefixes.digests)
     else:
-        request.update(_request_body(body))
+        request.update(_with(inside, _request_body(body)))
+        request.pop("format", None)  # of the JSON that is there no more
     made["request"] = request
     made["response"] = _response(exchange, response_extra, blobs)
     return made
@@ -131,6 +133,7 @@ def _part(part: Part) -> dict[str, Any]:
 def _response(exchange: Exchange, extra: Mapping[str, Any], blobs: dict[str, bytes]) -> dict[str, Any]:
     extra = dict(extra)
     end_extra = extra.pop("end", {})
+    inside = {"blob": extra.pop("blob")} if "blob" in extra else {}
     made: dict[str, Any] = {}
     head, end = exchange.head, exchange.end
     if head is not None:
@@ -155,9 +158,23 @@ def _response(exchange: Exchange, extra: Mapping[str, Any], blobs: dict[str, byt
         made.update(_stream(exchange, head))
     else:
         keys, files = response_bodies.write(body, media_of(exchange.steps))
-        made.update(keys)
+        made.update(_with(inside, keys))
         blobs.update(files)
     return made
+
+
+def _with(extra: Mapping[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a body, with what was unknown in its `blob` or in each of its `parts`."""
+    if "blob" in extra and "blob" in body:
+        body["blob"] = {**body["blob"], **extra["blob"]}
+    parts = extra.get("parts", ())
+    if parts and len(parts) == len(body.get("parts", ())):
+        made = [
+            {**{key: item for key, item in more.items() if key != "blob"}, **_with(more, part)}
+            for part, more in zip(body["parts"], parts, strict=True)
+        ]
+        body["parts"] = yaml_writer.Block(made)
+    return body
 
 
 def _end(end: End) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def test_literal_dollar_keys(body: Any) -> None:
 
 
 BAD_BASES = [
-    ("$base: -2\n        $keep: 1", r"exchanges\[1\].request.json.\$base: -2 exchanges from here there is none"),
-    ("$base: 0\n        $keep: 1", "there is none"),
-    ("$base: 1\n        $keep: 1", "there is none"),
+    ("$base: -2\n        $keep: 1", r"exchanges\[1\].request.json.\$base: expected -1, got -2: so far from here there"),
+    ("$base: 0\n        $keep: 1", "there is no exchange"),
+    ("$base: 1\n        $keep: 1", "there is no exchange"),
     ("$base: x\n        $keep: 1", "expected a whole number, got text"),
     ("$base: -1\n        $keep: 9", r"\$keep: 9, but that exchange has 1 messages"),
     ("$base: -1\n        $keep: -1", "expected the number of messages kept"),
@@ -116,7 +116,7 @@ def test_a_base_in_another_test_or_without_messages() -> None:
     first, second = text.split("  - test: ")[1:]
     with pytest.raises(CassetteError, match="belongs to another test"):
         loads(text.replace(second, second.replace("t.py::t", "t.py::u", 1)).encode(), "c")
-    with pytest.raises(CassetteError, match="holds no JSON"):
+    with pytest.raises(CassetteError, match="expected a request with JSON, that of"):
         loads(
             text.replace(first, first[: first.index("json:")] + "text: x\n" + "    response: {status: 200}\n").encode(),
             "c",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import random
 import warnings
@@ -14,7 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
-from convo_replay.cassette import Cassette, UnknownKeys, dump, load, loads
+from convo_replay.cassette import Cassette, UnknownKeys, dump, load, loads, stored
 from convo_replay.errors import CassetteError
 from convo_replay.exchange import Binary, Blob, Chunk, End, Exchange, Head, Json, Part, Parts, Request, Text
 
@@ -123,21 +124,104 @@ WRONG: list[tuple[str, str, str, bool]] = [
     ),
     ("test: tests/test_weather.py::test_weather", "test: 5", r"exchanges\[0\].test: expected text", True),
     ("recorded: 2026", "recorded: [2026]\n    x: 2026", "recorded: expected text, got a list", True),
+    ("recorded: 2026-11-22T10:00:00Z", "recorded: yesterday", "recorded: expected a date and time such as 2026", True),
+    (
+        "recorded: 2026-11-22T",
+        "recorded: 2026-13-22T",
+        "recorded: expected a date .*, got '2026-13-22T10:00:00Z'",
+        True,
+    ),
+    (
+        "recorded: 2026-11-22T",
+        "recorded: 2026-02-30T",
+        "recorded: expected a date .*, got '2026-02-30T10:00:00Z'",
+        False,
+    ),
+    ("22T10:00:00Z", "22T25:00:00Z", "recorded: expected a date and time", True),
+    ("22T10:00:00Z", "22T10:00", "recorded: expected a date and time", True),
+    ("recorded: 2026-11-22T10:00:00Z", "recorded: 2026", "recorded: expected text, got a whole number", True),
+    ("    recorded:", "    outcome: banana\n    recorded:", "outcome: expected failed, got 'banana'", True),
+    ("    recorded:", "    outcome: passed\n    recorded:", "outcome: expected failed, got 'passed'", True),
+    ("    recorded:", "    outcome: [failed]\n    recorded:", "outcome: expected text, got a list", True),
+    (
+        "    recorded:",
+        "    after: 'not a spec'\n    recorded:",
+        "after: expected a fault such as cut:eof@t1.5, got",
+        True,
+    ),
+    (
+        "    recorded:",
+        "    after: banana\n    recorded:",
+        "after: expected a fault .*'banana'.*there is no fault",
+        False,
+    ),
+    ("    recorded:", "    after: ''\n    recorded:", "after: expected one run of faults", True),
+    ("    recorded:", "    after: 429 529\n    recorded:", "after: expected one run of faults", True),
+    ("    recorded:", "    after: 429\n    recorded:", "after: expected text, got a whole number", True),
+    ("clients: {anthropic: 2.12.0}", "resendable: maybe", "resendable: expected true or false, got text", True),
+    ("clients: {anthropic: 2.12.0}", "clients: null", "clients: expected a mapping, got nothing", True),
+    (
+        "test: tests/test_weather.py::test_weather",
+        "test: [a, b]",
+        r"exchanges\[0\].test: expected text, got a list",
+        True,
+    ),
+    ("exchanges:\n", "exchanges: {}\nothers:\n", "exchanges: expected a list, got a mapping", True),
     ("      method: POST\n", "", r"exchanges\[0\].request.method: missing", True),
     ("method: POST", "method: {a: b}", "method: expected text, got a mapping", True),
+    ("method: POST", "method: ''", "method: expected an HTTP method", True),
+    ("method: POST", "method: P O S T", "method: expected an HTTP method", True),
+    ("https://api.anthropic.com", "https://[api.anthropic.com", "url: expected a URL", False),
+    ('headers: {anthropic-version: "2026-10-21"}', "headers: {a: []}", "headers: a: .*, got an empty list", True),
+    (
+        "      json:\n        model",
+        "      format: banana\n      json:\n        model",
+        "format: expected compact",
+        True,
+    ),
+    ("      json:\n", "      format: spaced\n      other:\n", "request.format: expected beside json alone", True),
     ('headers: {anthropic-version: "2026-10-21"}', "headers: {a: 1}", "a: expected text or a list of texts", True),
     ('headers: {anthropic-version: "2026-10-21"}', "headers: {a: [b, null]}", "got nothing", True),
     ('headers: {anthropic-version: "2026-10-21"}', "text: x", "a body is one of json text .* there is json too", True),
     ("status: 200", "status: ok", "status: expected a whole number", True),
-    ("status: 200", "status: 2000", "status: expected an HTTP status", True),
-    ("      status: 200\n", "", "status: missing; without one there is an `end`", True),
+    ("status: 200", "status: 2000", "status: expected an HTTP status, 100 to 999, got 2000", True),
+    ("status: 200", "status: 1000", "status: expected an HTTP status, 100 to 999, got 1000", True),
+    ("status: 200", "status: 0", "status: expected an HTTP status, 100 to 999, got 0", True),
+    ("status: 200", "status: 99", "status: expected an HTTP status, 100 to 999, got 99", True),
+    ("status: 200", "status: -200", "status: expected an HTTP status, 100 to 999, got -200", True),
+    ("status: 200", "status: 200.0", "status: expected a whole number, got a number", False),
+    ("status: 200", "status: " + "9" * 50, "status: expected an HTTP status, 100 to 999, got a huge number", True),
+    ("      status: 200\n", "", "status: missing: without one there is an `end`", True),
+    ("      status: 200\n", "      end: {kind: reset}\n", "response.headers: expected a status beside it", True),
     ("head: 0.310", "head: -1", "head: expected seconds", True),
-    ("head: 0.310", "head: .nan", "head: expected seconds", False),
+    ("head: 0.310", "head: .nan", "head: expected seconds, at least 0, got nan", False),
+    ("head: 0.310", "head: .inf", "head: expected seconds, at least 0, got inf", True),
+    ("took: 1.920", "took: -0.5", "took: expected seconds, at least 0, got -0.5", True),
+    ("took: 1.920", "took: .nan", "took: expected seconds, at least 0, got nan", False),
+    ("took: 1.920", "took: 1e400", "took: expected seconds, at least 0, got inf", True),
+    ("took: 1.920", "took: " + "9" * 400, "took: expected seconds, at least 0, got a huge number", True),
+    ("took: 1.920", "took: true", "took: expected a number, got true or false", True),
+    ("took: 1.920", "took: 0.2", "took: expected at least the 0.31 seconds of head, got 0.2", False),
+    ("took: 1.920", "took: 0", "took: expected at least the 0.31 seconds of head, got 0", False),
+    ("+0.003 - [DONE]", "-0.003 - [DONE]", r"sse: event 1: expected `\+SECONDS NAME DATA`, got another line", True),
+    ("+0.003 - [DONE]", "+-0.003 - [DONE]", r"sse: event 1: expected `\+SECONDS NAME DATA`", True),
+    ("+0.003 - [DONE]", "+nan - [DONE]", r"sse: event 1: expected `\+SECONDS NAME DATA`", True),
+    ("+0.003 - [DONE]", "+inf - [DONE]", r"sse: event 1: expected `\+SECONDS NAME DATA`", True),
+    ("+0.003 - [DONE]", "+1e5 - [DONE]", r"sse: event 1: expected `\+SECONDS NAME DATA`", True),
+    ("+0.003 - [DONE]", "+999999999999 - x", r"sse: expected less than 1000000000 seconds, got 1e\+12", False),
     ("took: 1.920", "took: soon", "took: expected a number", True),
     ("took: 1.920", "end: reset", "end: expected a mapping", True),
-    ("took: 1.920", "end: {kind: exploded}", "kind: expected one of complete", True),
+    ("took: 1.920", "end: {kind: exploded}", "end.kind: expected one of complete .*, got 'exploded'", True),
+    ("took: 1.920", "end: {kind: banana}", "end.kind: expected one of complete .*, got 'banana'", True),
+    ("took: 1.920", "end: {kind: ''}", "end.kind: expected one of complete .*, got ''", True),
+    ("took: 1.920", "end: {kind: reset, phase: moon}", "end.phase: expected one of connect .*, got 'moon'", True),
+    ("took: 1.920", "end: {kind: reset, detail: 5}", "end.detail: expected text, got a whole number", True),
+    ("took: 1.920", "format: spaced", "response.format: expected beside json alone", True),
     ("took: 1.920", "text: x", "there is text too", True),
-    ("took: 1.920", "framing: wide", "framing is one of", True),
+    ("took: 1.920", "framing: wide", "framing: expected one of crlf nospace, got 'wide'", True),
+    ("took: 1.920", "framing: ''", "framing: expected one of crlf nospace, got ''", True),
+    ("      sse: |\n", "      framing: crlf\n      text: |\n", "framing: expected beside sse alone", True),
+    ("      sse: |\n", "      framing: crlf\n      reason: |\n", "framing: expected beside sse alone", True),
     ("+0.003 - [DONE]", "- [DONE]", r"sse: event 1: expected `\+SECONDS NAME DATA`", True),
     ("+0.003 - [DONE]", "+0.003 -", "event 1: expected data after the name", False),
     ('= "data: cut"', "= data", "event 3: after `=` expected", False),
@@ -148,8 +232,20 @@ WRONG: list[tuple[str, str, str, bool]] = [
         "sha256: expected 64 hexadecimal digits",
         True,
     ),
+    (
+        "      json:\n",
+        f"      blob: {{sha256: {'ab' * 32}, size: -1}}\n      other:\n",
+        "size: expected bytes, at least 0, got -1",
+        True,
+    ),
+    (
+        "      json:\n",
+        f"      blob: {{sha256: {'ab' * 32}, size: 1, starts: xyz}}\n      other:\n",
+        "starts: expected at most 16 bytes in hex",
+        True,
+    ),
     ("      json:\n", "      base64: 'a b ~'\n      other:\n", "base64: expected base64", True),
-    ("      json:\n", "      json_text: '{'\n      other:\n", "json_text: no JSON document", False),
+    ("      json:\n", "      json_text: '{'\n      other:\n", "json_text: expected a JSON document", False),
     ("      json:\n", "      parts: [{name: a}]\n      other:\n", r"parts\[0\].text: missing", True),
 ]
 
@@ -163,8 +259,77 @@ def test_a_wrong_value(old: str, new: str, reason: str, in_schema: bool) -> None
         loads(broken.encode(), "c.yaml")
     assert caught.value.line is not None
     assert abs(caught.value.line - (text[: text.index(old)].count("\n") + 1)) <= 10
+    assert "; correct it, " in str(caught.value) or "$$" in str(caught.value)
     value = yaml.load(broken, _PlainLoader)
     assert VALIDATOR.is_valid(value) is not in_schema
+
+
+NOTHING_ARRIVED = """\
+convo_replay: 1
+exchanges:
+  - request: {method: GET, url: "https://h/"}
+    response: {END}
+"""
+CONTRADICTIONS = [
+    ("", "status: missing"),
+    ("end: {}", "status: missing: without one nothing is complete"),
+    ("end: {kind: complete}", "status: missing: without one nothing is complete"),
+    ("end: {kind: reset}, text: x", "text: expected a status beside it"),
+    ("end: {kind: reset}, head: 1", "head: expected a status beside it"),
+    ("end: {kind: reset}, headers: {a: b}", "headers: expected a status beside it"),
+    ("end: {kind: reset}, reason: x", "reason: expected a status beside it"),
+    ("end: {kind: reset}, http: HTTP/2", "http: expected a status beside it"),
+]
+
+
+@pytest.mark.parametrize(("response", "reason"), CONTRADICTIONS)
+def test_what_belongs_to_a_status_has_one(response: str, reason: str) -> None:
+    text = NOTHING_ARRIVED.replace("END", response)
+    with pytest.raises(CassetteError, match=rf"exchanges\[0\]\.response\.{reason}"):
+        loads(text.encode(), "c.yaml")
+    assert not VALIDATOR.is_valid(yaml.load(text, _PlainLoader))
+
+
+GOOD = [
+    *("recorded: 2026-11-22", "recorded: 2026-11-22T10:00:00.123Z", "recorded: 2026-11-22T10:00:00+02:00"),
+    *("recorded: 2026-11-22 10:00:00", "recorded: 2026-11-22T10:00:00", "outcome: failed", "after: cut:eof@t1.5"),
+    *("after: 429:retry_after=2+cut:reset@t1.b120#claude%2D5x2",),
+]
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_what_may_stand_in_an_exchange(key: str) -> None:
+    text = NOTHING_ARRIVED.replace("END", "end: {kind: refused}") + f"    {key}\n"
+    VALIDATOR.validate(yaml.load(text, _PlainLoader))
+    cassette = loads(text.encode(), "c.yaml")
+    assert loads(dump(cassette).text, "c.yaml") == cassette
+    name, _, value = key.partition(": ")
+    assert getattr(cassette.exchanges[0], name) == value
+
+
+def test_an_error_quotes_no_secret_and_no_page() -> None:
+    for value in ("sk-ant-api03-" + "Ex4mple" * 13, "x" * 500):
+        broken = BY_HAND.replace(b"2026-11-22T10:00:00Z", value.encode())
+        with pytest.raises(CassetteError, match="recorded: expected a date") as caught:
+            loads(broken, "c.yaml")
+        assert value not in str(caught.value)
+        assert len(str(caught.value)) < 250
+
+
+def test_what_cannot_be_stored_is_left_out_so_that_what_is_written_can_be_read() -> None:
+    odd = Exchange(
+        Request("GET", "https://h/"), (Head(0, ((("a", "b")),)), Chunk(0.5, b"x"), End("complete", 1.5)),
+        recorded="yesterday", outcome="banana",
+    )  # fmt: skip
+    [back] = loads(dump(Cassette(exchanges=[odd])).text, "c.yaml").exchanges
+    assert back.steps == (End("truncated", 1.5, detail="the status line said 0"),)
+    assert (back.recorded, back.outcome) == ("", "")
+    assert back == stored(odd) == stored(stored(odd))
+    odd = Exchange(Request("GET", "https://h/"), (Head(200), End("reset", 1, "moon")))
+    assert stored(odd).end == End("reset", 1)
+    request = Request("POST", "https://h/", (), Text("no JSON any more"))
+    odd = Exchange(request, (End("refused"),), extra={"request": {"format": "spaced"}})
+    assert loads(dump(Cassette(exchanges=[odd])).text, "c.yaml").exchanges[0].request == request
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -201,6 +366,41 @@ def test_unknown_keys_warn_once_and_survive() -> None:
     assert again == cassette
     assert cassette.extra == {"new_clients": [1, {"a": "b"}]}
     assert 'why: "no"' in dump(again).text.decode()
+
+
+UNKNOWN_INSIDE = """\
+convo_replay: 1
+exchanges:
+  - request:
+      method: POST
+      url: https://h/
+      blob: {sha256: SHA, size: 2, new_a: 1}
+    response: {end: {kind: refused}}
+  - request:
+      method: POST
+      url: https://h/
+      parts:
+        - {name: a, text: x}
+        - {name: b, new_b: [1], blob: {sha256: SHA, size: 2, new_c: {d: e}}}
+    response: {end: {kind: refused}}
+  - request: {method: GET, url: https://h/}
+    response: {status: 200, blob: {sha256: OTHER, size: 70000, starts: ffffffffffffffffffffffffffffffff, new_d: 4}}
+""".replace("SHA", "ab" * 32)
+
+
+def test_unknown_keys_inside_a_body_survive_too() -> None:
+    data = b"\xff" * 70_000
+    sha256 = hashlib.sha256(data).hexdigest()
+    with pytest.warns(UnknownKeys) as caught:
+        cassette = loads(UNKNOWN_INSIDE.replace("OTHER", sha256).encode(), "c", {f"_blobs/{sha256}.bin": data})
+    named = ("[0].request.blob.new_a", "[1].request.parts[1].new_b", "[1].request.parts[1].blob.new_c")
+    named += ("[2].response.blob.new_d",)
+    assert str(caught[0].message).endswith(": " + ", ".join(f"exchanges{name}" for name in named))
+    written = dump(cassette)
+    text = written.text.decode()
+    assert ("new_a: 1" in text, "new_b: [1]" in text, "new_c: {d: e}" in text, "new_d: 4" in text) == (True,) * 4
+    with pytest.warns(UnknownKeys):
+        assert loads(written.text, "c", written.blobs) == cassette
 
 
 def test_every_kind_of_request_body() -> None:
