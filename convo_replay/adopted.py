@@ -147,7 +147,7 @@ class AdoptedConversation(Conversation):
     @property
     def new(self) -> list[Exchange]:
         """What was recorded so far."""
-        return [self._recorded[slot] for slot in sorted(self._recorded)]
+        return self._recording.exchanges
 
     @property
     def done(self) -> list[Exchange]:

@@ -13,7 +13,7 @@ import hashlib
 import shlex
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import Token
 from dataclasses import replace
 from pathlib import Path
@@ -27,15 +27,16 @@ from convo_replay.breakable import Breakable
 from convo_replay.call import Call
 from convo_replay.config import Config, hosts
 from convo_replay.errors import CassetteError, CassetteMiss, ConvoFailure, InvalidTurn
-from convo_replay.exchange import Blob, Body, Chunk, End, Exchange, Json, Request, Steps
+from convo_replay.exchange import Blob, Body, Exchange, Json, Request, Steps
+from convo_replay.foreign import Foreign
 from convo_replay.matching import Fingerprints
 from convo_replay.player import Play, Player, Refuse
 from convo_replay.providers import find
+from convo_replay.recording import Recording
 from convo_replay.redaction import Redactor, environment
-from convo_replay.restoring import restored
+from convo_replay.restoring import LiveValues
 from convo_replay.shown import quoted
 from convo_replay.sources import Filters, Load, Sources
-from convo_replay.sse import split
 from convo_replay.telling import Scene
 from convo_replay.turns import Grouper, Turn, turns, usage
 
@@ -117,7 +118,6 @@ class Conversation(Breakable):
         """Addresses of requests that the filters left to the network."""
         self.also = [path.absolute() for path in also]
         self._load_file = load
-        self._spoiled: Exception | None = None
         self.parent: Conversation | None = None
         self.is_active = False
         self.lock = threading.RLock()
@@ -129,25 +129,19 @@ class Conversation(Breakable):
         self._sources: Sources | None = None
         self._opened = self._closed = self._installed = False
         self._saved: Sequence[Exchange] = ()
-        self._foreign: frozenset[int] = frozenset()
-        self._shown_as: dict[int, Exchange] = {}
         self._token: Token[Conversation | None] | None = None
         self._player: Player | None = None
         self._redactor: Redactor | None = None
         self._validation: Validation | None = None
         self._played_at: dict[int, deque[int]] = {}
         """Where an exchange that is being played stands in `_finished`, by its identity."""
-        self._adopted: dict[str, str | None] = {}
-        """Placeholder of the cassette → the value that this run's requests have in its place; `None`: several."""
-        self._restored: dict[int, tuple[Exchange, Exchange]] = {}
-        """By its identity, an exchange as it was handed out, and as it was recorded."""
+        self._live_values = LiveValues()
         self._fingerprints = Fingerprints(config.match_on, config.normalize)
+        self._foreign = Foreign(frozenset(), None, self._fingerprints)
         self._finished: list[Exchange | None] = []
         self._in_flight: dict[int, Call] = {}
         self._reader = BodyReader()
-        self._recorded: dict[int, Exchange] = {}
-        self._redacted_at = 0
-        """What the redactor knew before the first of these."""
+        self._recording = Recording(config, owner, filters)
         self._turns: tuple[tuple[int, int], list[Turn]] = ((0, 0), [])
         self._standins = standins.StandIns()
         self._intercepts = hosts(config.intercept)
@@ -173,12 +167,7 @@ class Conversation(Breakable):
 
     def shown(self, exchange: Exchange) -> Exchange:
         """An exchange as anyone may see it: one of a foreign cassette is played as it is, and shown redacted."""
-        if id(exchange) not in self._foreign or self._redactor is None or self.config.sanitize == "off":
-            return exchange
-        found = self._shown_as.get(id(exchange))
-        if found is None:
-            found = self._shown_as[id(exchange)] = self._redactor.exchange(exchange)
-        return found
+        return self._foreign.shown(exchange)
 
     @property
     def turns(self) -> list[Turn]:
@@ -236,11 +225,13 @@ class Conversation(Breakable):
                 found = self._sources = sources.read(self.cassette_path, self.also, self.filters, self._load_file)
             if found is not None:
                 exchanges, self._saved, self.save_path = found.exchanges, found.saved, found.save_path
-                self._foreign = found.foreign
             self._redactor = Redactor(environment.current(), self.config.secrets, self.config.redact)
             self._redactor.reserve(self._staying(exchanges))
-            if self._saved and self._foreign:
-                exchanges = self._without_superseded(exchanges)
+            if found is not None and found.foreign:
+                redactor = None if self.config.sanitize == "off" else self._redactor
+                self._foreign = Foreign(found.foreign, redactor, self._fingerprints)
+                if self._saved:
+                    exchanges = self._foreign.without_superseded(exchanges)
             if self._plan is not None:
                 self._break(exchanges)
             self._player = Player(
@@ -261,24 +252,6 @@ class Conversation(Breakable):
         if mode == "rewrite" or (mode == "once" and all(one.outcome == "failed" for one in mine)):
             return [one for one in exchanges if one.test != self.owner or one.after]
         return exchanges
-
-    def _without_superseded(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
-        """What is to be played where some was recorded anew beside a foreign cassette: that, and the old rest."""
-        anew = {self._fingerprints.of(one.request).loose for one in exchanges if id(one) not in self._foreign}
-        return [one for one in exchanges if id(one) not in self._foreign or self._loose(one) not in anew]
-
-    def _loose(self, exchange: Exchange) -> bytes:
-        return self._fingerprints.of(self.shown(exchange).request).loose
-
-    def _repeated(self, recorded: Sequence[Exchange]) -> list[Exchange]:
-        """The answers of a foreign cassette to requests of which a further one was recorded: they are kept together."""
-        assert self._player is not None
-        anew = {self._fingerprints.of(one.request).loose for one in recorded} if self._foreign else set()
-        return [
-            replace(self.shown(one), test=self.owner)
-            for one in self._player.exchanges
-            if id(one) in self._foreign and self._loose(one) in anew
-        ]
 
     def _prepare(self) -> None:
         if self._opened:
@@ -343,33 +316,15 @@ class Conversation(Breakable):
     def _save(self, failed: bool) -> None:
         if self.record in ("none", "live") or self.save_path is None or self._player is None:
             return
-        recorded = [self._recorded[slot] for slot in sorted(self._recorded)]
-        if self.config.sanitize == "on" and self._redactor is not None:
-            self._redactor.learn_environment(environment.current())
-            if self._redactor.generation != self._redacted_at:
-                # A key that was learned in a later turn may stand in an earlier one.
-                recorded = [self._redactor.exchange(exchange) for exchange in recorded]
-        recorded = keeping.kept(recorded, keep=self.config.keep)
         assert self._redactor is not None
-        redactor = None if self.config.sanitize == "off" else self._redactor
-        try:
-            if self._spoiled is not None:
-                raise self._spoiled
-            recorded = keeping.through(recorded, self.config.before_record)
-        except Exception as error:
-            raise keeping.spoiled(self.save_path, recorded, redactor, error) from error
-        if self.record == "new_episodes":
-            recorded = [*self._repeated(recorded), *recorded]
-        note = keeping.save(
+        note = self._recording.save(
             self.save_path,
-            recorded,
-            owner=self.owner,
-            mode=self.config.record,
+            self._redactor,
+            self._fingerprints,
             failed=failed,
             known=self._saved,
-            redactor=redactor,
-            resendable=self._redactor.resendable,
-            fingerprints=self._fingerprints,
+            held=self._player.exchanges,
+            foreign=self._foreign,
         )
         if note:
             self.notes.append(note)
@@ -514,7 +469,7 @@ class Conversation(Breakable):
                 if decision.attempt is None or not decision.attempt.faults:
                     self._played_at.setdefault(id(decision.exchange), deque()).append(slot)
             self._finished.append(decision.exchange)
-            return self._in_its_words(decision)
+            return decision if self.config.sanitize != "on" else self._live_values.play(decision, self._redactor)
         if not self.budget.take():
             return self.fail(ConvoFailure, errors.over_budget(self.budget.limit, redacted.url))
         self.live_requests += 1
@@ -540,30 +495,11 @@ class Conversation(Breakable):
         if attempt.faults:
             if not decision.again:
                 self._player.give_back(decision.index)
-            if id(decision.exchange) in self._foreign:
-                self._foreign |= {id(attempt.exchange)}
-                shown = self.shown(decision.exchange)
+            if decision.exchange in self._foreign:
                 # Broken like the one that is played: half a secret is one that nothing recognizes.
-                self._shown_as[id(attempt.exchange)] = breaking.broken_like(attempt, shown)
+                shown = breaking.broken_like(attempt, self.shown(decision.exchange))
+                self._foreign.add(attempt.exchange, shown)
         return replace(decision, exchange=attempt.exchange, attempt=attempt)
-
-    def _in_its_words(self, decision: Play) -> Play:
-        """The answer as the application gets it: with the values of its own request in place of placeholders."""
-        assert self._redactor is not None
-        here: Mapping[str, str] = {}
-        if decision.pairs and self.config.sanitize == "on":
-            here = self._redactor.adopt(decision.pairs)
-            for recorded, value in here.items():
-                # What stood for several values in this run stands for none beyond the request that names it.
-                self._adopted[recorded] = value if self._adopted.get(recorded, value) == value else None
-        known = {**{name: value for name, value in self._adopted.items() if value is not None}, **here}
-        made = restored(decision.exchange, known) if known else None
-        if made is None:
-            return decision
-        if decision.attempt is not None:
-            decision.attempt.measure = made.recorded
-        self._restored[id(made.exchange)] = made.exchange, decision.exchange
-        return replace(decision, exchange=made.exchange)
 
     def _as_delivered(self, breaking: Breaking, refusal: Refuse, redacted: Request, raw: Request) -> Play | Refuse:
         """What answers a request that sends back what a fault had changed, where nobody could have seen that."""
@@ -619,7 +555,7 @@ class Conversation(Breakable):
     def read(self, exchange: Exchange) -> None:
         """A client has read an exchange that was played to its end."""
         with self.lock:
-            _, exchange = self._restored.pop(id(exchange), (None, exchange))
+            exchange = self._live_values.as_recorded(exchange)
             slots = self._played_at.get(id(exchange))
             if slots and self._validation is not None:
                 self._validation.read(self.shown(exchange), slots.popleft())
@@ -640,25 +576,13 @@ class Conversation(Breakable):
         """A call has ended with these steps (the conversation's lock is held). What it fails with, all the same."""
         self._in_flight.pop(call.slot, None)
         assert self._redactor is not None
-        exchange = Exchange(call.request, steps, test=self.owner, recorded=call.recorded)
-        if self.filters is not None:
-            try:
-                filtered = self.filters.exchange(exchange)
-            except Exception as error:  # the user's code; what was recorded is kept, and shown at the end
-                filtered, self._spoiled = exchange, error
-            if filtered is None:
-                return None
-            exchange = filtered
-        if not self._recorded:
-            self._redacted_at = self._redactor.generation
-        request, steps = self._redacted(exchange.request), exchange.steps
-        if self.config.sanitize == "on":
-            steps = self._redactor.steps(steps)
-        exchange = replace(exchange, request=request, steps=self._finish_line(request, steps))
+        exchange = self._recording.made(call, steps, self._redactor)
+        if exchange is None:
+            return None
         if self._breaking is not None:
             exchange = self._breaking.recorded(call.slot, exchange)
         self._finished[call.slot] = exchange
-        self._recorded[call.slot] = exchange
+        self._recording.by_slot[call.slot] = exchange
         if self._validation is not None:
             broken = self._validation.answered(exchange, call.slot)
             if broken and self._breaking is not None:
@@ -675,18 +599,6 @@ class Conversation(Breakable):
     def _redacted(self, request: Request) -> Request:
         assert self._redactor is not None
         return request if self.config.sanitize == "off" else self._redactor.request(request)
-
-    @staticmethod
-    def _finish_line(request: Request, steps: Steps) -> Steps:
-        """A client that closes after the terminal event has left nothing out: the stream was complete."""
-        end = steps[-1]
-        if not isinstance(end, End) or end.kind != "cancelled":
-            return steps
-        provider = find(request)
-        body = b"".join([step.data for step in steps if isinstance(step, Chunk)])
-        if provider is not None and any(provider.ends(event) for event in split(body)):
-            return (*steps[:-1], End("complete", end.at))
-        return steps
 
     def _as_told(self, exchange: Exchange) -> Exchange:
         """An exchange as a message quotes it; into a cassette of ours, too, somebody may have written by hand."""
@@ -706,7 +618,7 @@ class Conversation(Breakable):
         self.load()
         assert self._player is not None
         with self.lock:
-            mine = [self._recorded[slot] for slot in sorted(self._recorded)]
+            mine = self._recording.exchanges
         return mine if self._player.records_all else [*self._player.exchanges, *mine]
 
     def rewound(self, plan: Plan | None, expect: Expected) -> Conversation | None:
@@ -721,7 +633,7 @@ class Conversation(Breakable):
             filters=self.filters, plan=plan, expect=expect,
         )  # fmt: skip
         path = self.save_path or self.cassette_path or Path()
-        made._sources = Sources(held, self._saved, path, self._foreign)
+        made._sources = Sources(held, self._saved, path, self._foreign.ids)
         return made
 
     def take(self, again: Conversation) -> None:

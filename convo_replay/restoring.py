@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from convo_replay.exchange import Chunk, Exchange, Step
-from convo_replay.redaction import placeholders
+from convo_replay.player import Play
+from convo_replay.redaction import Redactor, placeholders
 
 _PLAIN = re.compile(r"[^\x00-\x1f\"\\\x7f]+")
 """Values that are written alike at any depth of JSON; another one stays a placeholder."""
@@ -92,3 +93,34 @@ def _said(count: int, spans: Sequence[tuple[int, int, int, int]]) -> int:
         return count
     _, end, _, last = spans[at - 1]
     return last if count <= end else last + count - end
+
+
+class LiveValues:
+    """What this run's requests say in place of the cassette's placeholders, and the answers that say it, too."""
+
+    def __init__(self) -> None:
+        self._adopted: dict[str, str | None] = {}
+        """Placeholder of the cassette → live value; `None`: several."""
+        self._restored: dict[int, tuple[Exchange, Exchange]] = {}
+        """By its identity, an exchange as it was handed out, and as it was recorded."""
+
+    def play(self, decision: Play, redactor: Redactor) -> Play:
+        """The answer as the application gets it: with the values of its own request in place of placeholders."""
+        here: Mapping[str, str] = {}
+        if decision.pairs:
+            here = redactor.adopt(decision.pairs)
+            for recorded, value in here.items():
+                # What stood for several values in this run stands for none beyond the request that names it.
+                self._adopted[recorded] = value if self._adopted.get(recorded, value) == value else None
+        known = {**{name: value for name, value in self._adopted.items() if value is not None}, **here}
+        made = restored(decision.exchange, known) if known else None
+        if made is None:
+            return decision
+        if decision.attempt is not None:
+            decision.attempt.measure = made.recorded
+        self._restored[id(made.exchange)] = made.exchange, decision.exchange
+        return replace(decision, exchange=made.exchange)
+
+    def as_recorded(self, exchange: Exchange) -> Exchange:
+        """An exchange that was handed out, as the cassette has it; forgotten then."""
+        return self._restored.pop(id(exchange), (None, exchange))[1]

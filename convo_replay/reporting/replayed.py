@@ -27,7 +27,7 @@ def replayed(conversation: Conversation) -> list[Exchange]:
         LeakFound: what is recorded will not be saved, because it would hold a secret; nor may a snapshot.
     """
     with conversation.lock:
-        finished, live = list(conversation._finished), dict(conversation._recorded)
+        finished, live = list(conversation._finished), dict(conversation._recording.by_slot)
     player, redactor, config = conversation._player, conversation._redactor, conversation.config
     if live and conversation.record != "live" and redactor is not None:
         if config.sanitize == "on":
