@@ -292,7 +292,7 @@ class Look:
 
     def images(self, exchange: int | None, path: str, text: str, at: Path | None, offset: int = 0) -> None:
         """Notes pictures and documents in base64 whose metadata tell who made them. They are never changed."""
-        for match in _PICTURE.finditer(text):
+        for match in _PICTURE.finditer(text) if any(start in text for start in _STARTS) else ():
             if opaque.identifies(opaque.decoded(match[0])):
                 self.add(
                     exchange, "opaque", path, at, offset + match.start() if at is None else 0, fixable=False,
@@ -431,7 +431,7 @@ def _request_texts(message: Message, old: Request, new: Request) -> tuple[str, s
     if message.value is None:
         after = getattr(new.body, "text", None)
         return text, text if after is None else after, None, None
-    if new.json is old.json:
+    if new.json == old.json:  # an equal message may be another object: it is the one of the request before
         return text, text, message.value, message.value
     return text, json_text.edit(text, old.json, new.json), message.value, new.json
 
@@ -479,9 +479,10 @@ def _is_redacted(value: str) -> bool:
     return placeholders.PLACEHOLDER.fullmatch(last) is not None
 
 
-_COMMENT = re.compile(r"(?<!\S)#[^\n]*")
+_COMMENT = re.compile(r"#(?<!\S#)[^\n]*")  # the `#` first: texts are searched for it
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"%PDF-")
-_PICTURE = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD|UklGR|JVBERi0)[A-Za-z0-9+/]{200,}={0,2}")
+_STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "JVBERi0")
+_PICTURE = re.compile(rf"(?:{'|'.join(_STARTS)})[A-Za-z0-9+/]{{200,}}={{0,2}}")
 
 
 def is_lines(text: str) -> bool:
