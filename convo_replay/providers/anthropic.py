@@ -59,6 +59,12 @@ _ERRORS: Final[Mapping[int, tuple[str, str]]] = {
 _LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
+def _names_a_turn(path: str) -> bool:
+    if path.endswith(_MESSAGES) or (_VERTEX[0] in path and path.endswith(_VERTEX[1])):
+        return True
+    return "/invoke" in path and _BEDROCK.search(path) is not None
+
+
 class _Block:
     """A content block under construction; fragments are joined once, at the end."""
 
@@ -198,19 +204,15 @@ class Anthropic:
         host, path = wire.address(request)
         if path.endswith("/oauth/token"):
             return False
-        if self.generates(request) or request.header("anthropic-version") is not None:
+        if self.generates(request) or request.header("anthropic-version") is not None or host == "api.anthropic.com":
             return True
-        if path.endswith(_MESSAGES + "/count_tokens") and wire.has_history(request, self.history):
-            return True
-        return host == "api.anthropic.com"
+        named = _names_a_turn(path) or path.endswith(_MESSAGES + "/count_tokens")
+        return named and request.method.upper() == "POST" and wire.sends_history(request, self.history)
 
     def generates(self, request: Request) -> bool:
         if request.method.upper() != "POST" or not wire.has_history(request, self.history):
             return False
-        path = wire.address(request)[1]
-        if path.endswith(_MESSAGES) or (_VERTEX[0] in path and path.endswith(_VERTEX[1])):
-            return True
-        return "/invoke" in path and _BEDROCK.search(path) is not None
+        return _names_a_turn(wire.address(request)[1])
 
     def ends(self, event: sse.Event) -> bool:
         return event.dispatched and _kind(event) in self.terminal_events

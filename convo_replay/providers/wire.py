@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import orjson
 
-from convo_replay.exchange import Exchange, Request
+from convo_replay.exchange import Blob, Exchange, Request
 
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")  # no JSON document begins so
 FRAMES = "application/vnd.amazon.eventstream"
@@ -88,6 +88,13 @@ def address(request: Request) -> tuple[str, str]:
 def has_history(request: Request, key: str) -> bool:
     """Whether the JSON body has a list under `key`."""
     return isinstance(mapping(request.json).get(key), list)
+
+
+def sends_history(request: Request, key: str) -> bool:
+    """The same, also of a body so large that it is kept by its hash, while it is at hand."""
+    body = request.body
+    value = body.value if isinstance(body, Blob) else request.json
+    return isinstance(mapping(value).get(key), list)
 
 
 def is_events(exchange: Exchange, body: bytes) -> bool:

@@ -9,6 +9,7 @@ from convo_replay.exchange import Binary, Blob, Body, Json, Request, Text
 from convo_replay.providers import Provider, find
 
 TURN = Json({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+LARGE = Blob("0" * 64, 2_000_000, "application/json", value=TURN.value)
 VERSION = (("anthropic-version", "2026-10-21"), ("x-stainless-lang", "python"))
 STAINLESS = (("x-stainless-lang", "python"),)
 OPENAI = (("x-stainless-lang", "python"), ("user-agent", "AsyncOpenAI/Python 3.54.0"))
@@ -30,6 +31,8 @@ CASES: list[tuple[str, str, tuple[tuple[str, str], ...], Body, str | None, bool]
     # The vendor's, but no turn.
     ("POST", "https://api.anthropic.com/v1/messages", (), None, "anthropic", False),
     ("POST", "https://gw.example/v1/messages", VERSION, Blob("0" * 64, 2_000_000), "anthropic", False),
+    ("POST", "http://127.0.0.1:4000/v1/messages", (), LARGE, "anthropic", False),
+    ("POST", "http://127.0.0.1:4000/v1/messages/count_tokens", (), LARGE, "anthropic", False),
     ("POST", "https://gw.example/v1/messages/count_tokens", (), TURN, "anthropic", False),
     ("POST", "https://api.anthropic.com/v1/messages/batches", VERSION, Json({"requests": []}), "anthropic", False),
     ("GET", "https://gw.example/v1/messages/batches/b1/results", VERSION, None, "anthropic", False),
@@ -45,6 +48,7 @@ CASES: list[tuple[str, str, tuple[tuple[str, str], ...], Body, str | None, bool]
     # Nobody's.
     ("POST", "https://api.anthropic.com/v1/oauth/token", VERSION, Json({"grant_type": "x"}), None, False),
     ("POST", "https://sms.example/v1/messages", (), Json({"to": "+1", "text": "hi"}), None, False),
+    ("POST", "https://gw.example/v1/messages", (), Blob("0" * 64, 2_000_000, value={"to": "+1"}), None, False),
     ("GET", "https://gw.example/v1/messages", (), None, None, False),
     ("GET", "http://127.0.0.1:8000/v1/models", (), None, None, False),
     ("GET", "https://sdk.example/v1/customers", STAINLESS, None, None, False),
