@@ -27,7 +27,8 @@ class Config(BaseModel):
         match_on: names among `method scheme host path query body headers`, or callables
             `(recorded: Request, sent: Request) -> bool`.
         normalize: preset names (`default`) or pairs `(json path, replacement)`.
-        secrets: strings, compiled patterns, or callables `text -> [(start, end), …]`.
+        secrets: strings, compiled patterns, or callables `text -> [(start, end), …]`. Strings and patterns that are
+            found in the API's own words (`role`, `content`) are refused.
         redact: class → `keep`, `placeholder` or `drop`, where that is not what the table of docs/redaction.md says.
         sanitize: `on`, or `off` (outside a git work tree only).
         keep: kinds of attempts kept though a later one made them good: `errors` (401, 403, 429, 5xx).
@@ -123,6 +124,16 @@ class Config(BaseModel):
     @classmethod
     def _one_is_a_list_of_one(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) or callable(value) or isinstance(value, re.Pattern) else value
+
+    @field_validator("secrets")
+    @classmethod
+    def _not_the_api_s_words(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if value:
+            from convo_replay.api_words import problem
+
+            if told := problem(value):
+                raise ValueError(told)
+        return value
 
     @field_validator("intercept", "ignore", "passthrough")
     @classmethod

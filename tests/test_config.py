@@ -53,6 +53,53 @@ def test_a_secret_is_never_shown():
     assert "hunter2" not in repr(Config(secrets=("hunter2-hunter2",)))
 
 
+WORDS = [
+    "messages", "role", "content", "user", "assistant", "model", "max_tokens", "text", "type", "tool_use",
+    "tool_result", "tool_use_id", "tool_calls", "system", "tools", "input_schema", "stream", "name", "id", "delta", "choices",
+    "message_start", "content_block_delta", "partial_json", "thinking", "signature",
+]  # fmt: skip
+SPOILING = {
+    "words": re.compile(r"\w+"),
+    "anything": re.compile(".*"),
+    "anything at all": re.compile(r"(?s).+"),
+    "a sign": re.compile("."),
+    "letters": re.compile("[a-z]{4}"),
+    "ignoring case": re.compile("ROLE", re.IGNORECASE),
+    "beside a secret": re.compile("hunter2-hunter2|content"),
+    "many letters": re.compile(r"\b[a-z_]{20,}\b"),
+    "nothing": re.compile(""),
+    "perhaps": re.compile("(?:hunter2-hunter2)?"),
+    "nothing or digits": re.compile(r"\d*"),
+    "the end": re.compile("$"),
+    "a part of a word": "tent",
+    "an underscore": "_",
+} | {f"pattern {word}": re.compile(word) for word in WORDS} | {f"text {word}": word for word in WORDS}  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", SPOILING.values(), ids=SPOILING)
+def test_a_secret_that_is_in_the_api_s_own_words_is_refused(secret):
+    with pytest.raises(
+        ValueError, match=r"^convo_config: secrets: number 2 of 2, a (pattern|text of length)"
+    ) as caught:
+        settings(("convo_config", {"secrets": ["hunter2-hunter2", secret]}))
+    text = str(caught.value)
+    assert "hunter2" not in text
+    assert isinstance(secret, re.Pattern) or repr(secret) not in text
+    assert "Let it match the secret alone" in text or "Name more of it" in text
+    assert len(text.splitlines()) == 1
+
+
+HARMLESS = [
+    "", "Projekt Nachtigall", "Claude", "sesame", "-1", re.compile(r"CUST-\d{5}"), re.compile(r"(?<=badge )\w+"),
+    re.compile(r"\bsk-\w+"), re.compile(r"[\w.]+@[\w.]+"), re.compile(r"\b"), re.compile(r"\d{4,}"), str.split,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("secret", HARMLESS, ids=range(len(HARMLESS)))
+def test_other_secrets_are_taken(secret):
+    assert Config(secrets=[secret]).secrets == (secret,)
+
+
 TOLD = {
     "a host": {"intercept": ["https://ada:hunter2-Zk3QmT9p@example.com/"]},
     "a mode": {"record": "sk-ant-api03-" + "Ex4mple" * 13},
@@ -118,7 +165,7 @@ def test_later_layers_win_and_unset_ones_do_not():
 
 
 def test_one_is_a_list_of_one():
-    assert Config(match_on="method", secrets="s", ignore="localhost").match_on == ("method",)  # type: ignore[arg-type]
+    assert Config(match_on="method", secrets="sesame-4711", ignore="localhost").match_on == ("method",)  # type: ignore[arg-type]
 
 
 HOSTS = [
