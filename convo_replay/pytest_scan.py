@@ -1,13 +1,17 @@
 """`--convo-scan`: every cassette of the project is searched for secrets, once, when the run is over.
 
 All of them, not those of the tests that ran: what is committed is in no test's hands. Where tests are
-distributed the workers tell which cassettes theirs are, and the controller searches. Imported when asked for.
+distributed the workers tell which cassettes theirs are and what is secret, and the controller searches. Imported when
+asked for.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,10 +57,10 @@ class Asked:
             held = self.held(session.items if session.testscollected else ())
             output["convo_cassettes"] = {path: dict(redact) for path, redact in held.items()}
             output["convo_folders"] = sorted(self.folders)
-            output["convo_secrets"] = [secret for secret in self.secrets() if isinstance(secret, str)]
+            output["convo_secrets"] = _sent(self.secrets())
 
     def secrets(self) -> Iterable[Secret]:
-        """What the tests that ran said is secret; of a worker, patterns and callables do not travel."""
+        """What the tests that ran said is secret."""
         from convo_replay.pytest_hooks import running_if_any
 
         session = running_if_any(self.config)
@@ -85,6 +89,8 @@ class Scan:
         self._held: dict[str, Mapping[str, Policy]] = {}
         self._folders: set[str] = set()
         self._secrets: list[Secret] = []
+        self._unasked: set[str] = set()
+        """Functions of `secrets=` that only workers know."""
         self._searched = 0
         self._hits: dict[Path, list[Hit]] = {}
         self._kept: dict[Path, tuple[str, ...]] = {}
@@ -100,7 +106,9 @@ class Scan:
         output = getattr(node, "workeroutput", {})
         self._held.update(output.get("convo_cassettes", {}))
         self._folders.update(output.get("convo_folders", ()))
-        self._secrets += output.get("convo_secrets", ())
+        secrets, functions = _received(output.get("convo_secrets", ""))
+        self._secrets += [secret for secret in secrets if secret not in self._secrets]
+        self._unasked.update(functions)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         ended = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.TESTS_FAILED)
@@ -169,6 +177,10 @@ class Scan:
 
     def _summary(self) -> str:
         searched = f"{self._searched} cassette{'s' if self._searched != 1 else ''} searched"
+        if self._unasked:
+            count = len(self._unasked)
+            functions = f"the function{'s' if count > 1 else ''} of secrets= ({count})"
+            searched += f" without {functions}, which cannot be sent from the workers (-n 0 asks them)"
         if not self._hits:
             return f"{searched}, nothing found"
         counts: dict[str, int] = {}
@@ -178,6 +190,37 @@ class Scan:
             f"{cls} {count}" for cls, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
         )
         return f"{searched}; found in {len(self._hits)}: {told}"
+
+
+def _sent(secrets: Iterable[Secret]) -> str:
+    """What a worker tells of `secrets=`; of functions, which cannot travel, that they are there."""
+    told: dict[str, list[Any]] = {"strings": [], "patterns": [], "functions": []}
+    for secret in secrets:
+        if isinstance(secret, str):
+            told["strings"].append(secret)
+        elif isinstance(secret, re.Pattern):
+            told["patterns"].append([secret.pattern, int(secret.flags & ~re.DEBUG)])
+        else:
+            told["functions"].append(_where_from(secret))
+    return json.dumps(told)
+
+
+def _received(sent: str) -> tuple[list[Secret], list[str]]:
+    """The strings and patterns of a worker, and which functions it has; none of one that died."""
+    if not sent:
+        return [], []
+    told = json.loads(sent)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is to be said of a pattern was said where it was compiled first
+        return [*told["strings"], *(re.compile(*pattern) for pattern in told["patterns"])], told["functions"]
+
+
+def _where_from(function: Any) -> str:
+    """What tells a function from others in every worker; a `partial` or an object may hold what it looks for."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return f"{type(function).__module__}.{type(function).__qualname__}"
+    return f"{code.co_filename}:{code.co_firstlineno}:{code.co_qualname}"
 
 
 def _lines(hits: Iterable[Hit], *, everything: bool) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from convo_replay.pytest_scan import _commands, _folders, _named
+from convo_replay.pytest_scan import _commands, _folders, _named, _received, _sent
 from convo_replay.scanning import Hit
 
 pytest_plugins = ["pytester"]
@@ -94,6 +96,68 @@ def test_what_lies_in_any_cassettes_folder_fails_the_run(old):
     (old.path / "elsewhere/recorded/b.yaml").unlink()
     result = old.run("--convo-scan", "--convo-record=once")
     assert (result.ret, section(result)) == (0, ["3 cassettes searched, nothing found"])
+
+
+SAYING = """
+import re
+import pytest
+from agent import ask
+
+def numbers(text):
+    return [match.span() for match in re.finditer("Akte [0-9]+", text)]
+
+@pytest.fixture(scope="session")
+def convo_config():
+    return {"secrets": [re.compile("PROJEKT (nacht|tag)igall", re.IGNORECASE), numbers]}
+
+def test_one(convo):
+    ask("one")
+"""
+
+
+def test_what_tests_say_is_secret_is_looked_for_wherever_they_run(project):
+    project.write("test_it.py", SAYING)
+    for name, text in (("a", "Projekt Nachtigall"), ("b", "Akte 4711"), ("c", "Projekt Amsel")):
+        project.write(f"kept/cassettes/{name}.yaml", OLD.format("x", text))
+    found = ["kept/cassettes/a.yaml", "  secret: exchanges[0].response.body"]
+    result = project.run("--convo-scan", "--convo-record=once")
+    assert section(result)[:5] == [
+        *found,
+        "kept/cassettes/b.yaml",
+        "  secret: exchanges[0].response.body",
+        "4 cassettes searched; found in 2: secret 2",
+    ]
+    result = project.run("-n2", "--convo-scan", plugins=("xdist",))
+    assert section(result)[:3] == [
+        *found,
+        "4 cassettes searched without the function of secrets= (1), which cannot be sent from the workers "
+        "(-n 0 asks them); found in 1: secret 1",
+    ]
+
+
+class _Looking:
+    """Says where something is, and cannot be hashed."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Looking)
+
+    def __call__(self, text: str) -> list[tuple[int, int]]:
+        return []
+
+
+def test_of_a_function_only_that_it_is_there_leaves_a_worker():
+    patterns = [re.compile(r"(?i)a\d"), re.compile("b .", re.VERBOSE | re.DOTALL | re.ASCII)]
+    sent = _sent(["x", "\ud800", *patterns, _Looking("hunter2-hunter2"), partial(_Looking, "hunter2-hunter2"), _named])
+    secrets, functions = _received(sent)
+    assert secrets == ["x", "\ud800", *patterns]
+    assert len(set(functions)) == 3
+    assert "hunter2" not in sent
+    assert _received("") == ([], [])
 
 
 def test_without_tests_it_searches_all_the_same(old):
