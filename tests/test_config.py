@@ -55,8 +55,8 @@ def test_a_secret_is_never_shown():
 
 WORDS = [
     "messages", "role", "content", "user", "assistant", "model", "max_tokens", "text", "type", "tool_use",
-    "tool_result", "tool_use_id", "tool_calls", "system", "tools", "input_schema", "stream", "name", "id", "delta", "choices",
-    "message_start", "content_block_delta", "partial_json", "thinking", "signature",
+    "tool_result", "tool_use_id", "tool_calls", "system", "tools", "input_schema", "stream", "name", "id", "delta",
+    "choices", "message_start", "content_block_delta", "partial_json", "thinking", "signature",
 ]  # fmt: skip
 SPOILING = {
     "words": re.compile(r"\w+"),
