@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +170,50 @@ def test_what_cannot_be_read_is_named_in_one_line(
     assert name in err
     assert err.count("\n") == 1
     assert err.rstrip("\n").isprintable()
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, cassette: Path) -> Iterator[Path]:
+    """A named pipe into which somebody is about to write a whole cassette."""
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            pipe.write_bytes(cassette.read_bytes())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    yield pipe
+    while writer.is_alive():
+        with contextlib.suppress(OSError):
+            os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+        writer.join(0.01)
+
+
+COMMANDS = ["check {} {good}", "scan {} {good}", "scan --fix {}", "show {}", "convert {} {good}.new", "check --json {}"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_and_a_device_are_named_and_not_read(
+    command: str, kind: str, pipe: Path, cassette: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = pipe if kind == "pipe" else Path(os.devnull)
+    code, out, err = run(capsys, *command.format(named, good=cassette).split())
+    assert code == 2
+    assert err.startswith(f"convo-replay: {named}: no regular file")
+    assert err.count("\n") == 1
+    assert "but as text" not in out
+    if "{good}" in command and "convert" not in command:
+        assert "exchanges" in out  # of the other file
+
+
+def test_a_pipe_in_a_folder_is_passed_over(pipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("check", "scan"):
+        code, out, err = run(capsys, command, pipe.parent)
+        assert (code in (0, 1), err) == (True, "")
+        assert "1 file" in out
 
 
 @pytest.mark.parametrize("turn", [-1, 2, 10**9])

@@ -40,6 +40,9 @@ def load(path: str | os.PathLike[str]) -> Cassette:
     """
     file = Path(path)
     try:
+        mode = file.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a pipe would be waited for; opening a folder says itself
+            raise CassetteError(file, "no regular file but a pipe, a socket or a device, not read; name a cassette")
         with file.open("rb") as opened:
             if os.fstat(opened.fileno()).st_size > yaml_reader.MAX_FILE:
                 raise CassetteError(file, f"over {yaml_reader.MAX_FILE:,} bytes (256 MB)")
@@ -105,6 +108,8 @@ def _blobs_beside(path: Path) -> reading.ReadBlob:
         if not file.exists():
             # Written by a version that knew another extension for the type.
             file = next(iter(sorted((folder / "_blobs").glob(f"{sha256}.*"))), file)
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise OSError(22, "no regular file")
         with file.open("rb") as opened:
             return opened.read(yaml_reader.MAX_FILE)
 

@@ -125,8 +125,9 @@ class Page:
         found = f"{number(bad, 'finding')}, {number(clean, 'file')} clean" if bad else "clean"
         if not scanned:
             found = "nothing to scan"
-        if unread := sum(bool(one.unread) for one in scanned):
-            found = f"{number(bad, 'finding')}, {number(unread, 'file')} not read but as text"
+        if unread := [one for one in scanned if one.unread]:
+            how = "not read but as text" if any(one.size for one in unread) else "not read"
+            found = f"{number(bad, 'finding')}, {number(len(unread), 'file')} {how}"
         write(self._console, 0, styled(f"\n{held}, {size / 1e6:.1f} MB: {found}", "bold"))
         for severity in SEVERITIES:
             for cls, count in counts[severity].most_common():
