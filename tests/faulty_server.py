@@ -51,7 +51,7 @@ HALF = b"HTTP/1.1 200 OK\r\ncontent-type: appl"
 GARBAGE = b"this is not HTTP\r\n\r\n"
 NO_CHUNK = b"not a chunk size\r\n"
 MISSING = 100
-"""Bytes that a body with a length of its own lacks, where its head names no length."""
+"""Bytes that are announced beyond a body of which nothing is cut off."""
 FRAMING = {"content-length", "transfer-encoding"}
 NO_BODY = {204, 304}
 RESET = struct.pack("ii", 1, 0)
@@ -73,11 +73,13 @@ def status_line_and_headers(head: dict[str, Any], framing: list[tuple[str, str]]
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
 
-def length_of(head: dict[str, Any], chunks: list[bytes]) -> int:
-    """What content-length says of a body that is shorter."""
-    sent = sum(map(len, chunks))
-    named = next((int(value) for name, value in head["headers"] if name == "content-length"), 0)
-    return named if named > sent else sent + MISSING
+def length_of(answer: Answer, chunks: list[bytes]) -> int:
+    """What content-length says of a body: of one that is shorter, the length of the whole one."""
+    sent, end = sum(map(len, chunks)), answer[-1]["end"]
+    if end["kind"] == "complete":
+        return sent
+    whole = end.get("whole", 0)
+    return whole if whole > sent else sent + MISSING
 
 
 async def acknowledged(writer: asyncio.StreamWriter) -> None:
@@ -135,7 +137,7 @@ class Server:
         if head is None:
             writer.write({"half": HALF, "garbage": GARBAGE}.get(phase, b"") if kind == "truncated" else b"")
         else:
-            self.write(head, chunks, kind, phase, writer)
+            self.write(head, chunks, kind, phase, length_of(answer, chunks), writer)
         await writer.drain()
         if kind == "complete":
             return True
@@ -150,13 +152,18 @@ class Server:
         return False
 
     def write(
-        self, head: dict[str, Any], chunks: list[bytes], kind: str, phase: str, writer: asyncio.StreamWriter
+        self,
+        head: dict[str, Any],
+        chunks: list[bytes],
+        kind: str,
+        phase: str,
+        length: int,
+        writer: asyncio.StreamWriter,
     ) -> None:
         if head["status"] in NO_BODY:
             writer.write(status_line_and_headers(head, []))
             return
         if (kind, phase) == ("truncated", "length") or (kind == "complete" and len(chunks) < 2):
-            length = sum(map(len, chunks)) if kind == "complete" else length_of(head, chunks)
             writer.write(status_line_and_headers(head, [("content-length", str(length))]) + b"".join(chunks))
             return
         writer.write(status_line_and_headers(head, [("transfer-encoding", "chunked")]))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from convo_replay.exchange import End, Exchange, Steps
-from convo_replay.faults import outcomes
+from convo_replay.faults import outcomes, pieces
 from convo_replay.faults.fault import Fault, word
 
+MISSING = 100
+"""Bytes that are announced beyond a body of which nothing is cut off."""
 _ENDS = {
     "reset": End("reset"),
     "eof": End(),
@@ -49,4 +51,18 @@ class Cut(Fault):
     source: ClassVar[str] = "rows 11, 12, 14, 24-27, 51"
 
     def apply(self, before: Steps, after: Steps, exchange: Exchange) -> Steps:
-        return (*before, _ENDS[self.how])
+        end = _ENDS[self.how]
+        if self.how == "length":
+            end = replace(end, detail=_missing(pieces.body_of(before), pieces.body_of(after), exchange))
+        return (*before, end)
+
+
+def _missing(sent: bytes, rest: bytes, exchange: Exchange) -> str:
+    """What h11 says where a body ends before it is whole; one that is whole was announced to be longer."""
+    announced = max(len(sent) + len(rest), len(exchange.body))
+    if announced <= len(sent):
+        announced = len(sent) + MISSING
+    return (
+        "peer closed connection without sending complete message body "
+        f"(received {len(sent)} bytes, expected {announced})"
+    )

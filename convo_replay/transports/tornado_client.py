@@ -104,7 +104,7 @@ def _error_of(end: End) -> BaseException:
     if end.kind == "timeout":
         return HTTPTimeoutError(end.detail or "Timeout during request")
     if end.kind in ("truncated", "undecodable"):
-        return HTTPStreamClosedError(end.detail or "Stream closed")
+        return HTTPStreamClosedError("Stream closed" if end.phase or not end.detail else end.detail)
     return error_of(end)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,10 +168,32 @@ CUTS = [
 
 @pytest.mark.parametrize(("text", "end"), CUTS, ids=[text for text, _ in CUTS])
 def test_a_body_that_stops(text: str, end: End) -> None:
-    assert made(f"{text}@3", CS) == (*CS.steps[:4], end)
-    assert made(f"{text}@0", MS) == (MS.steps[0], end)
-    head, part, last = made(f"{text}@b10", MJ)
+    assert steps_of(f"{text}@3", CS) == (*CS.steps[:4], end)
+    assert steps_of(f"{text}@0", MS) == (MS.steps[0], end)
+    head, part, last = steps_of(f"{text}@b10", MJ)
     assert (head, part, last) == (MJ.steps[0], Chunk(0.0, MJ.body[:10]), end)
+
+
+def steps_of(text: str, exchange: Exchange) -> Steps:
+    """Without the words of the end."""
+    *steps, end = made(text, exchange)
+    assert isinstance(end, End)
+    return (*steps, replace(end, detail=""))
+
+
+@pytest.mark.parametrize(
+    ("text", "exchange", "received", "expected"),
+    [
+        ("cut:length@b10", MJ, 10, len(MJ.body)),
+        ("cut:length@0", CS, 0, len(CS.body)),
+        (f"cut:length@b{len(MJ.body)}", MJ, len(MJ.body), len(MJ.body) + 100),
+    ],
+    ids=["json", "stream", "whole"],
+)
+def test_a_short_body_was_announced_whole(text: str, exchange: Exchange, received: int, expected: int) -> None:
+    end = made(text, exchange)[-1]
+    assert isinstance(end, End)
+    assert end.detail.endswith(f"(received {received} bytes, expected {expected})")
 
 
 def test_half_of_a_json_document() -> None:

@@ -67,8 +67,9 @@ def recorded_answer(sdk: str, name: str) -> Answer:
     return as_data((head, *[Chunk(0.0, data) for data in chunks], End()))
 
 
-def as_data(steps: Steps, home: str = "", key: str = "") -> Answer:
-    """Steps as the server reads them; what was an address of `home` in the recording is one of `key`."""
+def as_data(steps: Steps, home: str = "", key: str = "", whole: int = 0) -> Answer:
+    """Steps as the server reads them; what was an address of `home` in the recording is one of `key`; the whole body
+    has so many bytes."""
     found: Answer = []
     for step in steps:
         if isinstance(step, Head):
@@ -78,7 +79,7 @@ def as_data(steps: Steps, home: str = "", key: str = "") -> Answer:
         elif isinstance(step, Chunk):
             found.append({"chunk": base64.b64encode(step.data).decode()})
         else:
-            found.append({"end": {"kind": step.kind, "phase": step.phase, "detail": step.detail}})
+            found.append({"end": {"kind": step.kind, "phase": step.phase, "detail": step.detail, "whole": whole}})
     return found
 
 
@@ -94,6 +95,8 @@ class Cell:
     name: str
     why_not: str = ""
     plan: Plan | None = None
+    whole: int = 0
+    """Bytes of the recorded body."""
     attempts: list[Steps] = field(default_factory=list)
     here: list[bool] = field(default_factory=list)
     """Which of its requests reach the server."""
@@ -154,7 +157,7 @@ def cells(wanted: Sequence[str], cassettes: Cassettes) -> Iterator[Cell]:
             answers.append(apply([plan.specs[place] for place in places], exchanges[turn]))
         if len(answers) < MOST:
             answers.append(apply([], exchanges[turn]))
-        yield Cell(template, sdk, name, plan=plan, attempts=answers)
+        yield Cell(template, sdk, name, plan=plan, whole=len(exchanges[turn].body), attempts=answers)
 
 
 # on a socket
@@ -180,7 +183,9 @@ def route(cell: Cell, home: str, key: str, ports: dict[str, int]) -> tuple[Route
     full = [isinstance(end, End) and (end.kind, end.phase) == ("timeout", "pool") for end in ends]
     first = [elsewhere(steps) for steps in cell.attempts]
     cell.here = [not away and not none_free for away, none_free in zip(first, full, strict=True)]
-    script = [as_data(steps, home, key) for steps, here in zip(cell.attempts, cell.here, strict=True) if here]
+    script = [
+        as_data(steps, home, key, cell.whole) for steps, here in zip(cell.attempts, cell.here, strict=True) if here
+    ]
     brief = [end.phase if end.kind == "timeout" else "" for end in cell.ends]
     if len(cell.attempts) == MOST:
         first += [first[-1]] * MOST_HOPS
