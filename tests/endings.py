@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -83,6 +84,10 @@ def fault(case: Case) -> Plan:
     return Plan((Spec(Ending(end.kind, end.phase, end.detail, case.has_body)),))
 
 
+_IN_A_GROUP = re.compile(r"\(\d+ sub-exceptions?\)")
+"""Trio tries the addresses of a name one after the other: how many attempts were under way is a matter of time."""
+
+
 @dataclass
 class Seen:
     """What an application sees: the body as far as it came, and the chain of exceptions."""
@@ -97,7 +102,7 @@ class Seen:
         one: BaseException | None = error
         link = ""
         while one is not None and len(self.chain) < 20:
-            text = "" if isinstance(one, asyncio.CancelledError) else str(one)
+            text = "" if isinstance(one, asyncio.CancelledError) else _IN_A_GROUP.sub("(some)", str(one))
             self.chain.append((f"{type(one).__module__}.{type(one).__qualname__}", text, link))
             link = "cause" if one.__cause__ is not None else "hidden" if one.__suppress_context__ else "context"
             one = one.__cause__ or one.__context__
