@@ -218,11 +218,13 @@ def miss(
     rerecord: str,
     repeats: str = "repeats=True",
     remarks: Sequence[str] = (),
+    branch: str = "",
 ) -> str:
     """Nothing answers a request: which turn, what is nearest, what differs, what to do.
 
     Args:
         remarks: what validation warns of in the request.
+        branch: the faults after which the same was recorded.
     """
     out = [f"{what} is not in the cassette" + (f": {line}" if line != what else "")]
     if not exists:
@@ -235,6 +237,7 @@ def miss(
     elif nearest:
         out.append(f"nearest recorded: {nearest}; it differs in")
         out += [f"  {difference}" for difference in differences] or ["  a custom matcher of match_on"]
+    out += _elsewhere(branch)
     out += [f"by the way: {remark}" for remark in remarks[:_REMARKS]]
     out.append(f"cassette: {cassette} (mode {mode!r})")
     record = rerecord if exists and exchanges else rerecord.replace("rewrite", "once")
@@ -242,14 +245,27 @@ def miss(
     return "\n".join(out)
 
 
+def _elsewhere(branch: str) -> list[str]:
+    return [f"the same is recorded as a branch after {branch}, and is played after that alone"] if branch else []
+
+
 def diverged(
-    *, what: str, line: str, cassette: object, nearest: str, played: bool, differences: Sequence[str], record: str
+    *,
+    what: str,
+    line: str,
+    cassette: object,
+    nearest: str,
+    played: bool,
+    differences: Sequence[str],
+    record: str,
+    branch: str = "",
 ) -> str:
-    """After a fault the client asked for something that was not recorded."""
+    """After a fault the client asked for something that was not recorded; `branch`: but was after these faults."""
     out = [f"after the fault the client sent {what}, which nothing answers" + (f": {line}" if line != what else "")]
     if nearest and not played:
         out.append(f"nearest recorded: {nearest}; it differs in")
         out += [f"  {difference}" for difference in differences] or ["  a custom matcher of match_on"]
+    out += _elsewhere(branch)
     out.append(f"cassette: {cassette}")
     out.append(f"if the client is meant to do so (another model, a continuation), record it as a branch: {record}")
     return "\n".join(out)

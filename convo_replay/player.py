@@ -53,6 +53,8 @@ class Refuse:
     """Whether the nearest one is equal, and has been played already."""
     stranger: bool = False
     """Whether it is equal but for whom it names: another test's, or not whom its placeholders stood for so far."""
+    branch: str = ""
+    """The faults after which the same was recorded: it is played after those alone."""
 
 
 Decision = Play | Record | Refuse
@@ -281,18 +283,21 @@ class Player:
         return pairs
 
     def _refuse(self, sent: Fingerprint, request: Request) -> Refuse:
-        same = [index for index in self._index.get(sent.loose, ()) if self._agreed(index, request)]
+        equal = [index for index in self._index.get(sent.loose, ()) if self._agreed(index, request)]
+        same = [index for index in equal if self.exchanges[index].after in self._after]
+        branch = next((self.exchanges[index].after for index in equal if index not in same), "")
         others = [i for i in same if not self._pairing.tells_people_apart(self._pairs(i, sent))]
         if len(others) == len(same) != 0 or any(i not in self.played for i in others):
-            return Refuse(self.exchanges[others[-1]], others[-1], played=False, stranger=True)
+            return Refuse(self.exchanges[others[-1]], others[-1], played=False, stranger=True, branch=branch)
         if same:
-            return Refuse(self.exchanges[same[-1]], same[-1], played=True)
-        fresh = [i for i in range(len(self.exchanges)) if i not in self.played]
+            return Refuse(self.exchanges[same[-1]], same[-1], played=True, branch=branch)
+        known = [i for i, exchange in enumerate(self.exchanges) if exchange.after in self._after]
+        fresh = [i for i in known if i not in self.played]
         ours = [i for i in fresh if self._is_ours(self.exchanges[i])]
-        pool = ours or fresh or list(range(len(self.exchanges)))
+        pool = ours or fresh or known
         where = nearest(request, [self.exchanges[i].request for i in pool], self._fingerprints)
         if where is None:
-            return Refuse(None, None, played=False)
+            return Refuse(None, None, played=False, branch=branch)
         found = pool[where]
         alike = found in self._index.get(sent.loose, ()) and self._is_about_another_person(found)
-        return Refuse(self.exchanges[found], found, played=False, stranger=alike)
+        return Refuse(self.exchanges[found], found, played=False, stranger=alike, branch=branch)

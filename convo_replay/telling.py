@@ -70,6 +70,7 @@ def miss(scene: Scene, sent: Request, refusal: Refuse, warned: Sequence[Finding]
         remarks=[f"{one.rule} at {one.path}: {one.message}" for one in warned],
         rerecord=rerecord,
         repeats=scene.repeats,
+        branch=refusal.branch,
     )
 
 
@@ -88,6 +89,7 @@ def diverged(scene: Scene, sent: Request, refusal: Refuse, again: str) -> str:
         played=refusal.played,
         differences=_differences(scene, sent, refusal),
         record=record,
+        branch=refusal.branch,
     )
 
 

@@ -149,6 +149,15 @@ def test_branches_are_played_only_under_their_fault():
     assert ask(player(exchange(after="cut:eof@t0.1"))) is Refuse
 
 
+def test_a_branch_of_other_faults_is_named_and_is_never_the_nearest():
+    one = player(exchange("a"), exchange("b", after="cut:eof@t0.1"), after=["cut:reset@t0.1"])
+    same, other = one.decide(request("b"), request("b")), one.decide(request("c"), request("c"))
+    assert isinstance(same, Refuse)
+    assert isinstance(other, Refuse)
+    assert (same.index, same.played, same.branch) == (0, False, "cut:eof@t0.1")
+    assert (other.index, other.branch) == (0, "")
+
+
 @pytest.mark.parametrize("agrees", [True, False, None])
 def test_a_matcher_of_the_users_is_asked_too(agrees):
     asked: list[tuple[Request, Request]] = []

@@ -138,6 +138,8 @@ class Case:
 
 def is_branch(attempt: Attempt) -> bool:
     """Whether it is answered from what was recorded under a fault, or is being recorded so."""
+    if attempt.state == "diverged":  # what is nearest to it may be one, of another fault
+        return False
     return attempt.live or (attempt.recorded is not None and bool(attempt.recorded.after))
 
 

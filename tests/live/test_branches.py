@@ -105,5 +105,10 @@ def test_a_client_that_does_something_else(
 
     with use_cassette(cassette, unplayed="error"):  # the plain run knows nothing of branches
         assert client(url) == whole
-    with use_cassette(cassette) as convo, pytest.raises(ConvoFailure), convo.replay(faults=others):
-        client(url)  # and of no other fault
+    with use_cassette(cassette) as convo:
+        with pytest.raises(ConvoFailure) as diverged, convo.replay(faults=others) as run:
+            client(url)  # and of no other fault
+        assert run.verdict is not None
+        assert [(one.rule, one.level) for one in run.verdict.findings] == ([(rule, "error")] if rule else [])
+    same = f"the same is recorded as a branch after {line.removeprefix('after: ')}, and is played after that alone"
+    assert (same in str(diverged.value)) == (rule == "")  # half of it was another half
