@@ -120,8 +120,9 @@ USAGE_FALLS: Final = _rule(
     "stream-usage-falls",
     "§2.1",
     "Usage is cumulative: later reports are not smaller.",
-    "Each message_delta replaces the counters of the one before. A smaller number means that a gateway counts each "
-    "part on its own, and that the last report is not the cost of the answer.",
+    "Each message_delta replaces the counters that message_start or a message_delta before it gave. A smaller number "
+    "means that a gateway counts each part on its own, or no longer knows at the end what it said at the start: the "
+    "last report is not the cost of the answer.",
     format="anthropic",
     severity="warn",
 )

@@ -263,7 +263,7 @@ def test_a_stream_that_ends_with_done_was_not_cut(urls: dict[str, str], severity
 
 @pytest.mark.parametrize(("headers", "severity"), [((), "error"), ((("x-oneapi-request-id", "1"),), "warn")])
 def test_a_message_that_said_why_it_stopped_may_lack_its_end(headers: Headers, severity: Severity) -> None:
-    delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}
+    delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
     body = ANTHROPIC_START + b"event: message_delta\ndata: " + json.dumps(delta).encode() + b"\n\n"
     for url, expected in [(GATEWAY["anthropic"], severity), (VENDOR["anthropic"], "error")]:
         read = answered("anthropic", body, url=url, type="text/event-stream", headers=headers, stream=True)

@@ -124,6 +124,17 @@ def invalid(at: int) -> Told:
     return broken("stream-data-invalid", "events", at)
 
 
+COUNTED = {
+    "input_tokens": 9, "cache_read_input_tokens": 70, "output_tokens": 1, "server_tool_use": {"web_search_requests": 2}
+}  # fmt: skip
+
+
+def counting(**usage: Any) -> bytes:
+    """The stream with counters at its start, and others at its end."""
+    begins = event({**MESSAGE[0], "message": {**MESSAGE[0]["message"], "usage": COUNTED}})
+    return begins + b"".join(EVENTS[1:14]) + event({**MESSAGE[14], "usage": {"output_tokens": 9, **usage}}) + EVENTS[15]
+
+
 LEGAL = {
     "as it should be": WHOLE,
     "pings": with_(3, EVENTS[3], PING, PING).replace(EVENTS[14], EVENTS[14] + event(PING)),
@@ -137,6 +148,11 @@ LEGAL = {
     "lines of data": WHOLE.replace(b', "index"', b',\ndata: "index"'),
     "id and retry": WHOLE.replace(b"event: ", b"id: 1\nretry: 10\nevent: "),
     "growing usage": with_(14, {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 3}}, EVENTS[14]),
+    "usage that says only what is new": changed(0, lambda data: data["message"].update(usage=COUNTED)),
+    "usage that is the same": b"".join([EVENTS[0].replace(json.dumps(USAGE).encode(), json.dumps(COUNTED).encode()),
+        *EVENTS[1:14], EVENTS[14].replace(b'{"output_tokens": 9}', json.dumps(COUNTED).encode()), EVENTS[15]]),
+    "usage of the last of several iterations": changed(14, lambda data: data["usage"].update(
+        input_tokens=3, iterations=[{"type": "compaction", "input_tokens": 9}, {"type": "message"}])),
     "empty deltas": with_(7, delta(1, "text_delta", "text", ""), EVENTS[7], delta(1, "text_delta", "text", "")),
     "the same delta twice": with_(7, EVENTS[7], EVENTS[7]),
     "no input": with_(11, of=2),
@@ -270,6 +286,14 @@ BROKEN: dict[str, tuple[bytes, Told]] = {
         broken("stream-stop-reason-missing", "events", 14, "delta")),
     "falling usage": (with_(14, {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 30}}, EVENTS[14]),
         warned("stream-usage-falls", "events", 15, "usage", "output_tokens")),
+    "falling output": (changed(14, lambda data: data["usage"].update(output_tokens=0)),
+        warned("stream-usage-falls", "events", 14, "usage", "output_tokens")),
+    "falling input": (changed(14, lambda data: data["usage"].update(input_tokens=0)),
+        warned("stream-usage-falls", "events", 14, "usage", "input_tokens")),
+    "a falling cache": (counting(cache_read_input_tokens=69),
+        warned("stream-usage-falls", "events", 14, "usage", "cache_read_input_tokens")),
+    "falling searches": (counting(server_tool_use={"web_search_requests": 1}),
+        warned("stream-usage-falls", "events", 14, "usage", "server_tool_use", "web_search_requests")),
     "half a document and no stop": (b"".join([*EVENTS[:6], event("{", "content_block_delta"), EVENTS[7], *EVENTS[9:]]),
         [*invalid(6), *broken("stream-order", "events", 8)]),
     "an unsigned block before the one that was cut": (with_(3).replace(EVENTS[14], stopped("max_tokens")),

@@ -68,7 +68,8 @@ class AnthropicStream(Reading):
         self.block = Block({})
         self.next = 0
         self.stop_reason: str | None = None
-        self.reported: dict[str, Any] = {}
+        self.reported: dict[tuple[str, ...], int] = {}
+        """The counters of usage, as last reported, by their keys: those of `message_start` hold until replaced."""
         self.later: list[tuple[int, int, Block, str]] = []
         """What is judged when it is known why the model stopped: event, index, block, joined JSON."""
         self.unsigned: list[tuple[int, int]] = []
@@ -225,6 +226,7 @@ class AnthropicStream(Reading):
         message = data.get("message")
         if not isinstance(message, dict):
             return
+        self.reported = _counters(message.get("usage"))
         where = ("events", at, "message")
         if message.get("content"):
             self.tell(
@@ -355,14 +357,14 @@ class AnthropicStream(Reading):
             return
         if usage.get("output_tokens") is None:
             self.tell(rules.USAGE_MISSING, ("events", at, "usage"), f"expected output_tokens, got {value(usage)}")
-        for key, count in usage.items():
-            before = self.reported.get(key)
-            if count.__class__ is not int:
-                continue
-            if before is not None and count < before:
+        if usage.get("iterations"):
+            self.reported = {}  # of the last one alone; message_start counted the first (compaction)
+        for key, count in _counters(usage).items():
+            before = self.reported.get(key, count)
+            if count < before:
                 self.tell(
                     rules.USAGE_FALLS,
-                    ("events", at, "usage", key),
+                    ("events", at, "usage", *key),
                     f"expected at least {before} (cumulative), got {count}",
                 )
             self.reported[key] = count
@@ -431,6 +433,17 @@ class AnthropicStream(Reading):
         if cut and (self.stop_reason in _CUT or self.state != "ended"):
             return "info" if self.whole else "silent"
         return None if self.asked.body else "warn"
+
+
+def _counters(usage: Any) -> dict[tuple[str, ...], int]:
+    """The numbers of a usage, and those one level in: `("server_tool_use", "web_search_requests")`."""
+    made: dict[tuple[str, ...], int] = {}
+    for key, count in wire.mapping(usage).items():
+        if count.__class__ is int:
+            made[key,] = count
+        elif count.__class__ is dict:
+            made.update({(key, name): inner for name, inner in count.items() if inner.__class__ is int})
+    return made
 
 
 _KNOWN: Final = frozenset({*AFTER, "ping"})

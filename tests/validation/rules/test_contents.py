@@ -21,6 +21,7 @@ from rule_cases import (
     assistant,
     body,
     errors,
+    request_of,
     result,
     said,
     system,
@@ -109,6 +110,35 @@ def test_four_breakpoints():
     )
     assert said(cache_control_limit.check, body(user(*nested, *nested, text("?", **CACHED)))) == [("error", "")]
     assert said(cache_control_limit.check, body(user(*[text("Hi.", cache_control=None)] * 6))) == []
+
+
+PLACES = {
+    "in tools, system, messages": (
+        _marked(5),
+        "sent 5: tools[0], system[0], system[1], system[2], messages[0].content[0]",
+    ),
+    "in results and beside them": (
+        body(user("Hi."), assistant(use()), user(
+            result(content=[text("a"), text("b", **CACHED)]) | CACHED, text("c"), *[text("d", **CACHED)] * 3
+        )),
+        "sent 5: messages[2].content[0].content[1], messages[2].content[0], messages[2].content[2], "
+        "messages[2].content[3], messages[2].content[4]",
+    ),
+    "many": (
+        body(*[user(text("Hi.", **CACHED))] * 30),
+        f"sent 30: {', '.join(f'messages[{index}].content[0]' for index in range(20))} and 10 more",
+    ),
+    "one of them at the top": (
+        body(user("Hi."), system=[text("a"), *[text("b", **CACHED)] * 4], **CACHED),
+        "sent 4 (system[1], system[2], system[3], system[4]) and one at the top of the request",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "places"), PLACES.values(), ids=PLACES)
+def test_the_places_of_breakpoints_are_named(sent, places):
+    (finding,) = cache_control_limit.check(request_of(sent))
+    assert finding.message == f"expected at most 4 `cache_control` markers, {places}"
 
 
 def test_automatic_caching_takes_one():
