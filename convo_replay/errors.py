@@ -218,17 +218,23 @@ def miss(
     rerecord: str,
     repeats: str = "repeats=True",
     remarks: Sequence[str] = (),
+    elsewhere: Sequence[str] = (),
     branch: str = "",
 ) -> str:
     """Nothing answers a request: which turn, what is nearest, what differs, what to do.
 
     Args:
         remarks: what validation warns of in the request.
+        elsewhere: cassettes that are nearly named or placed so, where this one does not exist.
         branch: the faults after which the same was recorded.
     """
     out = [f"{what} is not in the cassette" + (f": {line}" if line != what else "")]
     if not exists:
-        out.append("there is no such cassette yet")
+        out.append(f"there is no such cassette yet: no file {cassette}")
+        if elsewhere:
+            out.append(f"near it: {', '.join(elsewhere)} (was the test renamed or moved? then move its cassette, too)")
+        else:
+            out.append("if it was recorded, it is not here: was it committed, and is this the path that is meant?")
     elif not exchanges:
         out.append("the cassette holds no exchange")
     elif played:

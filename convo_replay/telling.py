@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -57,11 +58,13 @@ def miss(scene: Scene, sent: Request, refusal: Refuse, warned: Sequence[Finding]
     """The text of a `CassetteMiss`: nothing answers `sent`."""
     # One of vcrpy's stays as it is.
     rerecord = "new_episodes".join(scene.rerecord.rsplit("rewrite", 1)) if scene.kept else scene.rerecord
+    exists = scene.cassette is not None and scene.cassette.exists()
     return errors.miss(
         what=_name(scene, sent, None),
         line=_line(sent),
         cassette=scene.file,
-        exists=scene.cassette is not None and scene.cassette.exists(),
+        exists=exists,
+        elsewhere=[] if exists or scene.cassette is None else _near(scene.cassette),
         mode=scene.mode,
         exchanges=len(scene.recorded),
         nearest=_nearest(scene, refusal),
@@ -72,6 +75,20 @@ def miss(scene: Scene, sent: Request, refusal: Refuse, warned: Sequence[Finding]
         repeats=scene.repeats,
         branch=refusal.branch,
     )
+
+
+def _near(missing: Path) -> list[str]:
+    """Cassettes with nearly the name of one that is not there, or with its name in a folder beside its own."""
+    from difflib import get_close_matches
+
+    try:
+        beside = {path.name: path for path in missing.parent.glob(f"*{missing.suffix}")}
+        found = [beside[name] for name in get_close_matches(missing.name, beside, 3, 0.8)]
+        if missing.parent.parent.name == "cassettes":  # a folder for each module
+            found += sorted(missing.parent.parent.glob(f"*/{escape(missing.name)}"))
+    except OSError:
+        return []
+    return [errors.shown_path(str(path)) for path in found[:3]]
 
 
 def diverged(scene: Scene, sent: Request, refusal: Refuse, again: str) -> str:

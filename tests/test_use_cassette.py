@@ -107,6 +107,35 @@ def test_an_equal_request_too_many_says_so():
         asking(BODY, BODY)
 
 
+MISSING = {
+    "nothing near": ("c/a.yaml", [], "if it was recorded, it is not here: was it committed, and is this the path that"),
+    "another folder's": ("c/a.yaml", ["d/a.yaml", "c/unlike.yaml"], "if it was recorded, it is not here: was it"),
+    "another name": ("c/test_weather.yaml", ["c/test_wether.yaml"], "near it: c/test_wether.yaml (was the test"),
+    "another module": (
+        "cassettes/test_new/test_a[1].yaml", ["cassettes/test_old/test_a[1].yaml", "cassettes/test_old/test_a1.yaml"],
+        "near it: cassettes/test_old/test_a[1].yaml (was the test renamed or moved? then move its cassette, too)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("named", "there", "told"), MISSING.values(), ids=MISSING)
+def test_a_cassette_that_is_not_there_is_missed_at_the_first_request(named, there, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in there:
+        Path(name).parent.mkdir(exist_ok=True, parents=True)
+        Path(name).touch()
+    with use_cassette(named):
+        pass
+    with pytest.raises(CassetteMiss) as caught, use_cassette(named):
+        ask(BODY)
+    lines = str(caught.value).splitlines()
+    assert lines[1] == f"there is no such cassette yet: no file {named}"
+    assert lines[2].startswith(told)
+    assert f"cassette: {named} (mode 'none')" in lines
+    assert f'to record: use_cassette("{named}", record="once")' in lines
+    assert not Path(named).exists()
+
+
 def test_the_path_is_asked_for():
     with pytest.raises(ValueError, match="expected the cassette's path"):
         use_cassette(None)

@@ -246,7 +246,8 @@ def test_a_missing_cassette_says_how_to_record(project, monkeypatch, plugins):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*there is no such cassette yet",
+            "*there is no such cassette yet: no file cassettes/test_it/test_it.yaml",
+            "*if it was recorded, it is not here: *",
             "*cassette: cassettes/test_it/test_it.yaml (mode 'none')",
             "*to record: pytest test_it.py::test_it --record-mode=once",
         ]
