@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from convo_replay.redaction import encodings, naming, placeholders, runs
 from convo_replay.redaction.classes import ANCHORS, CLASSES, LOOSE, SEARCHED, Class, classify
+from convo_replay.redaction.classes.entry import LEAST_RUN, trie
 from convo_replay.redaction.halves import Halves
 from convo_replay.redaction.literals import Literals, encoded_forms, forms, literals
 from convo_replay.redaction.placeholders import Placeholder
@@ -145,7 +146,7 @@ class Detector:
         found = [*self.known(text), *self._begun(text)] if self._classes or self._halves else []
         for value, cls in local.items() if local else ():
             found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
-        if len(text) > _SHORT or (text not in _clean and text not in _empty):
+        if len(text) > _SHORT or not (text in _clean or text in _empty or _is_word(text)):
             found += self._by_table(text, found, custom, context, depth)
         if self._escapable and depth:
             for view in encodings.json_views(text):
@@ -156,6 +157,12 @@ class Detector:
                 for form in forms(value):
                     found += [Finding(m.start(), m.end(), "secret", value) for m in re.finditer(re.escape(form), text)]
         return _merged(text, found, _fixed(text)) if found else []
+
+    def is_plain(self, text: str) -> bool:
+        """Whether nothing is known but the table, and a short text holds nothing of that; cheap."""
+        if self._classes or self._halves or self._patterns or self._callables:
+            return False
+        return text in _clean or _is_word(text)
 
     def _by_table(self, text: str, known: Sequence[Finding], custom: bool, context: bool, depth: int) -> list[Finding]:
         """What the table, names and encodings say; a short text of which they say nothing is remembered."""
@@ -288,6 +295,12 @@ def _by_part() -> tuple[tuple[str, tuple[tuple[str, tuple[Class, ...]], ...]], .
 
 _LOOSE = _by_part()
 
+
+def _is_word(text: str) -> bool:
+    """Whether a text is one word, too short for a key: whatever the table looks for has other characters, too."""
+    return len(text) < LEAST_RUN and (text.isalnum() or text.isidentifier())
+
+
 Spot = tuple[int, Sequence[Class]]
 """Where an anchor stands, and its classes."""
 
@@ -354,7 +367,7 @@ def _fixed(text: str) -> list[Placeholder]:
 
 _MOST_BEFORE = 256
 _MOST_ADJOINING = 4096
-_ANY_START = re.compile(runs.trie(ANCHORS))
+_ANY_START = re.compile(trie(ANCHORS))
 
 
 @functools.cache

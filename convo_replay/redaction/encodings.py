@@ -37,7 +37,7 @@ def views(text: str) -> Iterator[View]:
             yield _view(text, start, end, _PERCENT, _percent)
             if text.find("+", start, end) >= 0:
                 yield _view(text, start, end, _FORM, _percent)
-    if "\\" in text and _ESCAPES.search(text) is not None:
+    if _may_be_escapes(text) and _ESCAPES.search(text) is not None:
         yield from _unescaped(text, _ESCAPES, _escape)
     if _may_be_bytes(text):
         yield from map(_in_bytes, _BYTES.finditer(text))
@@ -73,6 +73,10 @@ def _percent(match: re.Match[str]) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return chr(int(match[1], 16)) if match[1] else match[2]
+
+
+def _may_be_escapes(text: str) -> bool:
+    return "\\" in text and ("\\u00" in text or "\\/" in text)
 
 
 def _may_be_bytes(text: str) -> bool:
@@ -246,7 +250,7 @@ def is_escaped(text: str) -> bool:
     """Whether `views` gives any view."""
     if "%" in text and _ONE_PERCENT.search(text) is not None:
         return True
-    if "\\" in text and _ESCAPES.search(text) is not None:
+    if _may_be_escapes(text) and _ESCAPES.search(text) is not None:
         return True
     return _may_be_bytes(text) and _BYTES.search(text) is not None
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 
 from convo_replay.exchange import Binary, Blob, Body, Headers, Text
 from convo_replay.redaction.classes import BY_NAME, Policy
-from convo_replay.redaction.placeholders import PLACEHOLDER
+from convo_replay.redaction.placeholders import PLACEHOLDER, may_hold
 from convo_replay.standins import STAND_IN
 
 REQUEST_KEPT = frozenset({
@@ -159,7 +159,7 @@ def class_of(name: str, *, response: bool) -> str | None:
     for pattern, cls in _NAMES:
         if pattern.match(name):
             return cls
-    return "api-key" if _CREDENTIAL.search(name) and not _NO_CREDENTIAL.search(name) else None
+    return "api-key" if _says_credential(name) else None
 
 
 def decide(name: str, body: Body, policy: Callable[[str], Policy], *, response: bool) -> tuple[str | None, Policy]:
@@ -196,18 +196,34 @@ def credentials(headers: Headers) -> Iterator[tuple[str, str]]:
     and values under 8 characters are none.
     """
     for name, value in headers:
-        name = name.lower()
-        if name in ("cookie", "set-cookie"):
-            pairs = value.split(";") if name == "cookie" else [value.partition(";")[0]]
+        kind = _credential_of(name)
+        if kind == "cookie":
+            pairs = value.split(";") if name.lower() == "cookie" else [value.partition(";")[0]]
             found = [(pair.partition("=")[2].strip().strip('"'), "cookie") for pair in pairs]
             yield from ((text, cls) for text, cls in found if len(text) >= 16 and is_secret(text))
-        elif name not in IDS and not is_functional(name, response=False) and not is_functional(name, response=True):
+        elif kind:
             yield from credential_values(name, value)
+
+
+@functools.lru_cache(1024)
+def _credential_of(name: str) -> str:
+    """`cookie`, `credential`, or nothing: what a header of this name carries."""
+    low = name.lower()
+    if low in ("cookie", "set-cookie"):
+        return "cookie"
+    if low in IDS or is_functional(low, response=False) or is_functional(low, response=True):
+        return ""
+    return "credential" if _says_credential(low) else ""
+
+
+@functools.lru_cache(1024)
+def _says_credential(name: str) -> bool:
+    return _CREDENTIAL.search(name) is not None and _NO_CREDENTIAL.search(name) is None
 
 
 def credential_values(name: str, value: str) -> Iterator[tuple[str, str]]:
     """Pairs (value, class) of one header; none where its name says nothing of a credential."""
-    if _CREDENTIAL.search(name) and not _NO_CREDENTIAL.search(name):
+    if _says_credential(name):
         named = _CLASSES.get(name.lower(), "api-key")
         for text, cls in _authorization(value.strip()):
             if is_secret(text):
@@ -220,7 +236,7 @@ def is_secret(text: str) -> bool:
         len(text) >= LEAST
         and STAND_IN not in text
         and text.strip("'\"").lower() not in _NO_SECRETS
-        and PLACEHOLDER.search(text) is None
+        and not (may_hold(text) and PLACEHOLDER.search(text) is not None)
         and len(set(text)) > 2
     )
 

@@ -11,7 +11,7 @@ Source: protocol.md §5; OpenAI Responses (`openai` 3.54 `types/responses/`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convo_replay.normalizing import parse_path, replaced
@@ -45,7 +45,8 @@ IN_ANSWERS = {
     "organization.uuid": "organization-id",
 }
 """Of bodies of answers and of the events of a stream: what the API repeats of the request, or tells of the account."""
-_NAMES_IN_ANSWERS = tuple(dict.fromkeys(f'"{path.split(".")[-1]}"' for path in IN_ANSWERS))
+_NAMES_IN_ANSWERS = tuple(dict.fromkeys(f'"{path.removesuffix(".id").split(".")[-1]}"' for path in IN_ANSWERS))
+"""Of each path a key that few answers have: nearly all have an `id`."""
 _URLS = ("mcp_servers[*].url", "tools[*].server_url")
 _HEADERS = "tools[*].headers"
 
@@ -66,9 +67,17 @@ def found(provider: Provider | None, body: Any, *, response: bool = False) -> It
                         yield path, cls
 
 
+def is_placed(value: Any, values: Values) -> bool:
+    """Whether an answer, or an event of one, holds a value that is redacted for its place."""
+    return any(values.policy(cls) != "keep" for _, cls in found(None, value, response=True))
+
+
 def may_hold(text: str) -> bool:
     """Whether the JSON text of an answer, or of an event, may hold a value with such a place; cheap."""
-    return any(name in text for name in _NAMES_IN_ANSWERS)
+    for name in _NAMES_IN_ANSWERS:
+        if name in text:
+            return True
+    return "\\u00" in text and '"id"' in text  # a key may be written in escapes
 
 
 def redact(provider: Provider | None, body: Any, values: Values, *, response: bool = False) -> Any:
@@ -139,10 +148,16 @@ def _texts(value: Any, steps: Path, path: Path = ()) -> Iterator[tuple[Path, str
         for key in list(value) if step == "*" else [step] if step in value else []:
             yield from _texts(value[key], rest, (*path, key))
     elif isinstance(value, list):
-        for index in (
-            range(len(value)) if step == "*" else [step] if isinstance(step, int) and step < len(value) else []
-        ):
-            yield from _texts(value[index], rest, (*path, index))
+        for index in _leading(value, rest) if step == "*" else [step] if isinstance(step, int) else []:
+            if index < len(value):
+                yield from _texts(value[index], rest, (*path, index))
+
+
+def _leading(value: list[Any], rest: Path) -> Sequence[int]:
+    """The indexes of a list from which a path may go on: of a request's tools, most often none."""
+    if not rest or rest[0] == "*" or isinstance(rest[0], int):
+        return range(len(value))
+    return [index for index, item in enumerate(value) if isinstance(item, dict) and rest[0] in item]
 
 
 def _at(value: Any, path: Path) -> str:

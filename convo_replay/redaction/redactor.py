@@ -46,6 +46,8 @@ T = TypeVar("T")
 
 _ROUNDS = 4
 _MOST_NAMES = 1000
+_decided: dict[tuple[str, bool, bool], tuple[str, str | None, Policy]] = {}
+"""What becomes of headers of a name by the table: a client sends the same ones again and again."""
 _SMALL = 1024
 """Bytes of a message up to which it is its own key; hashing a small one costs more than comparing it."""
 
@@ -71,8 +73,7 @@ class Redactor:
         self._interned: dict[bytes, Any] = {}
         self._own: dict[int, Any] = {}
         self._told: dict[str, tuple[list[Any], list[Any]]] = {}
-        self._decided: dict[tuple[str, bool, bool], tuple[str, str | None, Policy]] = {}
-        """What becomes of headers of a name: a client sends the same ones again and again."""
+        self._decided = {} if redact else _decided
         self._met: set[object] = set()
         """Headers and URLs of requests that were learned from."""
         self._memo_generation = 0
@@ -442,8 +443,7 @@ class Redactor:
         known = self._memo.get(digest)
         if known is not None and (not probing or self._interned.get(digest) is known):
             return known
-        # In most parts nothing could be found at all: one look at the text spares the walk through the value.
-        out: Any = self._values.value(item) if self._values.may_hold(data.decode()) else item
+        out: Any = self._values.part(item, data)
         if probing and out is not item:
             return out
         kept = digest if out is item else _key(_dumped(out))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from functools import partial, reduce
+from functools import reduce
 from operator import getitem
 from typing import Any
 
@@ -33,13 +33,13 @@ def redact(chunks: Sequence[Chunk], content_type: str, values: Values) -> list[C
         framed = _frames(body, values)
         if framed is not None:
             return _rechunked(chunks, *framed)
-    elif placeholders.may_hold_bytes(body):
-        values.sight(body.decode("utf-8", "replace"))
     if content_type.lower().startswith("text/event-stream") or body.lstrip(b"\r\n").startswith(_STREAM_STARTS):
-        if not skimming.may_hold(body, values.finds, values.replaces, partial(_is_placed, values)):
+        if not skimming.may_hold(body, values):
             return list(chunks)
         events = sse.split(body)
         return _rechunked(chunks, [event.raw for event in events], _events(events, values))
+    if placeholders.may_hold_bytes(body):
+        values.sight(body.decode("utf-8", "replace"))
     lines = body.splitlines(keepends=True) if body[:1] == b"{" else []
     if len(lines) > 1 and lines[0].rstrip().endswith(b"}") and lines[1][:1] == b"{":
         return _rechunked(chunks, lines, _lines(lines, values))
@@ -83,10 +83,6 @@ def _joined(events: Sequence[Any], body: bytes, values: Values, kinds: Sequence[
     return Joined(made, touched)
 
 
-def _is_placed(values: Values, value: Any) -> bool:
-    return any(values.policy(cls) != "keep" for _, cls in placed.found(None, value, response=True))
-
-
 def _placed(value: Any, values: Values) -> dict[tuple[int, str], Any]:
     """What becomes of the values that are known by their place."""
     made: dict[tuple[int, str], Any] = {}
@@ -123,7 +119,7 @@ def _document(body: bytes, values: Values) -> bytes:
         value = parse_json(body)
     except ValueError:
         return values.data(body)
-    if clean and not _is_placed(values, value):
+    if clean and not placed.is_placed(value, values):
         return body
     # A list may be a stream in one array: Gemini without `alt=sse`.
     if isinstance(value, list):

@@ -7,11 +7,11 @@ and short ones that hold nothing are remembered by everybody, for what a run can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 
 from convo_replay.redaction import encodings, laid_out
 from convo_replay.redaction.classes import DENSE, Class
-from convo_replay.redaction.classes.entry import LEAST_RUN
+from convo_replay.redaction.classes.entry import LEAST_RUN, trie
 
 _IN = "A-Za-z0-9+/_.-"
 # Shorter words are passed by on the way to the next long run: each character is looked at once.
@@ -21,15 +21,6 @@ _RUN = re.compile(
 _SHORT = 128
 _MOST_DULL = 50_000
 _dull: set[str] = {""}
-
-
-def trie(words: Iterable[str]) -> str:
-    """A pattern for any of `words`, none of which begins another."""
-    table: dict[str, list[str]] = {}
-    for word in words:
-        table.setdefault(word[0], []).append(word[1:])
-    parts = [re.escape(first) + (trie(rest) if rest[0] else "") for first, rest in table.items()]
-    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
 _ANCHOR = trie(DENSE)

@@ -10,10 +10,12 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
+from operator import is_
 from typing import Any, NamedTuple
 
 from convo_replay.bodies import parse_json
-from convo_replay.redaction import encodings, json_text, logprobs, naming, opaque, placeholders, streams
+from convo_replay.redaction import encodings, json_text, logprobs, naming, opaque, placeholders, skimming, streams
 from convo_replay.redaction.classes import BY_NAME, Policy, classify
 from convo_replay.redaction.detect import Detector, Secret
 from convo_replay.redaction.headers import is_distinctive
@@ -61,6 +63,7 @@ class Values:
         """Classes found, while only looking."""
         self.local: dict[str, str] = {}
         """Value → class of what is looked for in the response at hand only."""
+        self.streamed = skimming.Memory()
         self.lock = threading.RLock()
         self._names: dict[tuple[str, str], str] = {}
         self._stands_for: dict[str, tuple[str, str]] = {}
@@ -69,6 +72,9 @@ class Values:
         self._held: dict[int, str] = {}
         """Number of an opaque placeholder → class of what was found in it."""
         self._clean: set[str] = set()
+        self._harmless: set[bytes] = set()
+        """Hashes of opaque values that identify nobody: each comes back with every request that follows."""
+        self._harmless_at = 0
         self._unwritten: tuple[bytes, ...] = ()
         """Known UUIDs as programs write them into opaque values: as 16 bytes, and without their dashes."""
 
@@ -91,14 +97,19 @@ class Values:
         """`text` with placeholders."""
         if text in self._clean and not (self.local and any(value in text for value in self.local)):
             return text
-        for _ in range(_ROUNDS):
-            found = self.spans(text)
-            if not found:
-                break
-            text = json_text.applied(text, found)
+        if not (self._is_plain(text) and not self.local):
+            for _ in range(_ROUNDS):
+                found = self.spans(text)
+                if not found:
+                    break
+                text = json_text.applied(text, found)
         if len(text) <= SHORT:
             self._keep_clean((text,))
         return text
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether a text is known to hold nothing, whoever asks; cheap."""
+        return self.detector.is_plain(text) and not placeholders.may_hold(text) and _OPENS.match(text) is None
 
     def spans(self, text: str, *, cut: bool = False) -> list[Span]:
         """What is to be replaced in `text`, in order and apart from each other.
@@ -170,6 +181,34 @@ class Values:
         text = data.decode("utf-8", "surrogateescape")
         made = self.label(text) if encodings.are_medium(data) else self.string(text)
         return data if made is text else made.encode("utf-8", "surrogateescape")
+
+    def part(self, value: Any, data: bytes) -> Any:
+        """A JSON value, by one look at `data`, its text: in most nothing could be found at all."""
+        text = data.decode()
+        if self.may_find(text):
+            return self.value(value)
+        for mark in opaque.MARKS:
+            if mark in text:
+                return self._opaque_in(value)
+        return value
+
+    def _opaque_in(self, value: Any) -> Any:
+        """A JSON value in whose text nothing is found, but in opaque fields perhaps."""
+        if isinstance(value, list):
+            items = [self._opaque_in(item) if isinstance(item, (dict, list)) else item for item in value]
+            return value if all(map(is_, items, value)) else items
+        made: dict[str, Any] = {}
+        for key, held in value.items() if isinstance(value, dict) else ():
+            out = held
+            if isinstance(held, (dict, list)):
+                out = self._opaque_in(held)
+            elif isinstance(held, str) and (key in opaque.FIELDS or naming.telling(key)):
+                out = self.field(value, key, held)
+            if out is not held:
+                made[key] = out
+                if _is_bound(key, value):
+                    self.resendable = False
+        return {**value, **made} if made else value
 
     def value(self, value: Any, pieces: Pieces | None = None) -> Any:
         """A JSON value."""
@@ -265,9 +304,22 @@ class Values:
         if text.startswith(placeholders.OPAQUE_MARK):
             self.sight(text)
             return False
+        if self._harmless_at != self.detector.generation:
+            self._harmless.clear()
+            self._harmless_at = self.detector.generation
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in self._harmless:
+            return False
         data = opaque.decoded(text)
-        known = self.detector.known(text) or self.detector.find(data.decode("latin-1"), custom=False, context=False)
-        return bool(known) or opaque.identifies(data) or any(form in data for form in self._unwritten)
+        if (
+            opaque.identifies(data)
+            or any(form in data for form in self._unwritten)
+            or self.detector.known(text)
+            or self.detector.find(data.decode("latin-1"), custom=False, context=False)
+        ):
+            return True
+        self._harmless.add(digest)
+        return False
 
     def joined(self, values: Sequence[Any], kinds: Sequence[str] = (), *, tokens: bool = False) -> Joined:
         """What becomes of the pieces in `values`, decided in the values they make up.
@@ -339,14 +391,16 @@ class Values:
         """As `may_hold`, of what is not in opaque fields."""
         if self.detector.may_hold(text):
             return True
-        return bool(self.local) and any(value in text for value in self.local)
+        return bool(self.local) and self.is_local(text)
 
     def finds(self, text: str) -> bool:
         """Whether anything is found in the texts that `text` holds one in a line; generous, and asks twice at most."""
-        if any(value in text for value in self.local):
-            return True
         detector = self.detector
         return detector.may_hold(text) and (detector.is_unsure(text) or bool(detector.find(text)))
+
+    def is_local(self, text: str) -> bool:
+        """Whether something stands in `text` that is looked for in the response at hand only."""
+        return any(value in text for value in self.local)
 
     def replaces(self, text: str) -> bool:
         """Whether an opaque value has to be replaced."""

@@ -5,8 +5,10 @@ docs/redaction.md shows this table to users.
 
 from __future__ import annotations
 
+import re
+
 from convo_replay.redaction.classes.credentials import CREDENTIALS
-from convo_replay.redaction.classes.entry import Check, Class, Policy, Severity
+from convo_replay.redaction.classes.entry import Check, Class, Policy, Severity, trie
 from convo_replay.redaction.classes.identities import IDENTITIES
 from convo_replay.redaction.classes.places import PLACES
 
@@ -58,16 +60,25 @@ LOOSE = by_anchor(tuple(item for item in CLASSES if not item.dense))
 """Anchors that are looked for everywhere."""
 
 
+_AT_START = re.compile(trie(ANCHORS))
+_ORDER = {anchor: number for number, anchor in enumerate(ANCHORS)}
+_INSIDE = tuple(anchor for anchor, items in ANCHORS.items() if any(item.before for item in items))
+"""Anchors that something may stand before."""
+
+
 def classify(value: str) -> str | None:
     """The class whose pattern takes the whole of `value`, or `None`."""
-    for anchor, items in ANCHORS.items():
-        if anchor in value:
-            for item in items:
-                if not value.startswith(anchor) and not item.before:
-                    continue
-                match = item.regex.match(value)
-                if match is None or match.end() != len(value) or "value" in item.regex.groupindex:
-                    continue
-                if item.check is None or item.check(match):
-                    return item.name
+    start = _AT_START.match(value)
+    found = {anchor for anchor in _INSIDE if anchor in value}
+    if start is not None:
+        found.add(start[0])
+    for anchor in sorted(found, key=_ORDER.__getitem__) if len(found) > 1 else found:
+        for item in ANCHORS[anchor]:
+            if not item.before and (start is None or start[0] != anchor):
+                continue
+            match = item.regex.match(value)
+            if match is None or match.end() != len(value) or "value" in item.regex.groupindex:
+                continue
+            if item.check is None or item.check(match):
+                return item.name
     return None
