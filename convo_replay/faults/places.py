@@ -55,6 +55,8 @@ def places(spec: Spec, exchange: Exchange, turn: str) -> list[Where]:
     if where.position > last or not changes(spec, where, exchange):
         fits = _range(spec, exchange, [replace(where, position=0), replace(where, position=last)], "")
         holds = f"the body has {last} bytes" if where.bytes else f"the stream has {last} events"
+        if where.position <= last and fits:
+            holds = f"there it changes nothing, {holds}"
         raise NoFit(f"{holds}: {fits or 'it is the same with the fault, wherever it stands'}")
     return [where]
 

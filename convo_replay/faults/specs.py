@@ -124,6 +124,8 @@ def parse(given: Given | Sequence[Given]) -> tuple[Plan, ...]:
         ValueError: what cannot be read, where in it, and what would do.
     """
     if isinstance(given, str):
+        if not given.strip():
+            raise ValueError('faults are a text such as "429 cut:eof@*"; got an empty one')
         return tuple([_plan(text) for text in given.split()])
     if isinstance(given, Plan):
         return (_checked(given),)
@@ -216,6 +218,10 @@ def _spec(text: str, whole: str) -> Spec:
         rest, sharp, model = rest.partition("#")
         rest, at, where = rest.partition("@")
         name, colon, settings = rest.partition(":")
+        if "," in name:
+            raise ValueError(f"settings stand behind a colon ({name.replace(',', ':', 1)}), and faults apart by spaces")
+        if early := _TIMES.search(name):
+            raise ValueError(f"times stand at the very end: {name[: early.start()]}{text[len(name) :]}{early[0]}")
         if not name:
             raise ValueError("there is no name of a fault")
         if sharp and not model:

@@ -286,6 +286,8 @@ class PytestSession:
         if report.failed:
             raised = call.excinfo.value if call.excinfo else None
             failure = failures.find(raised)
+            if failure is not None and failure is not raised and raised is not None:
+                failure = failures.beside(failure, [raised])  # hypothesis's group
             if failure is None and run is not None and run.failure is not None and report.when in run.reported:
                 failure = failures.beside(run.failure, [raised] if raised is not None else [])  # unittest's own
             if run is not None and run.missed:

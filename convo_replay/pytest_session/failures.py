@@ -97,15 +97,17 @@ def is_ours(error: BaseException) -> bool:
 def beside(failure: ConvoFailure, raised: Iterable[BaseException]) -> ConvoFailure:
     """The failure, which remembers what else was raised."""
     if isinstance(failure, Reported):
-        failure.besides += [leaf for error in raised for leaf in _others(error)]
+        failure.besides += [leaf for error in raised for leaf in _others(error) if leaf is not failure]
     return failure
 
 
-def _others(error: BaseException) -> Iterator[BaseException]:
+def _others(error: BaseException, grouped: bool = False) -> Iterator[BaseException]:
     # Group by group: pytest 8.4 cannot show a group that was raised in its own frames.
     if isinstance(error, BaseExceptionGroup) and not is_ours(error):
         for part in error.exceptions:
-            yield from _others(part)
+            yield from _others(part, True)
+    elif grouped and isinstance(error, Reported):  # hypothesis has found several
+        yield error
     elif not is_ours(error) and error.__traceback__ is not None:
         yield error
 
@@ -152,26 +154,35 @@ def without(error: BaseException, unwanted: Callable[[BaseException], bool]) -> 
 def longrepr(failure: ConvoFailure, item: pytest.Item) -> ReprExceptionInfo:
     """What a report shows: the text, the calls of the user's code that led there, what else was raised."""
     rootpath = item.config.rootpath
-    places: list[Place] = getattr(failure, "places", [])
-    text = str(failure)
-    lines = text.splitlines() or [""]
-    lines[0] = f"{type(failure).__name__}: {lines[0]}"
-    lines += getattr(failure, "__notes__", ())
-    entries: list[Any] = [ReprEntry([f"E   {line}" for line in lines], None, None, None, "short")]
-    for file, line, function in places:
-        source = linecache.getline(file, line).strip()
-        location = ReprFileLocation(_shown(file, rootpath), line, f"in {function}")
-        entries.append(ReprEntry([f"    {source}"] if source else [], None, None, location, "short"))
+    lines, entries = _told(failure, rootpath)
     for error in getattr(failure, "besides", ()):
-        shown = item.repr_failure(pytest.ExceptionInfo.from_exception(error))
         entries.append(ReprEntry(["", "E   The same phase raised, too:"], None, None, None, "short"))
+        if isinstance(error, Reported):
+            entries += _told(error, rootpath)[1]
+            continue
+        shown = item.repr_failure(pytest.ExceptionInfo.from_exception(error))
         if isinstance(shown, ExceptionRepr):
             entries += shown.reprtraceback.reprentries
         else:
             entries.append(ReprEntry([f"E   {line}" for line in str(shown).splitlines()], None, None, None, "short"))
+    places: list[Place] = getattr(failure, "places", [])
     file, line, _ = places[-1] if places else (str(item.path), (item.location[1] or 0) + 1, "")
     crash = ReprFileLocation(_shown(file, rootpath), line, lines[0])
     return ReprExceptionInfo(ReprTraceback(entries, None, "short"), crash)
+
+
+def _told(failure: ConvoFailure, rootpath: Path) -> tuple[list[str], list[Any]]:
+    """The lines of one failure, and they and its places as entries of a traceback."""
+    lines = str(failure).splitlines() or [""]
+    lines[0] = f"{type(failure).__name__}: {lines[0]}"
+    lines += getattr(failure, "__notes__", ())
+    entries: list[Any] = [ReprEntry([f"E   {line}" for line in lines], None, None, None, "short")]
+    places: list[Place] = getattr(failure, "places", [])
+    for file, line, function in places:
+        source = linecache.getline(file, line).strip()
+        location = ReprFileLocation(_shown(file, rootpath), line, f"in {function}")
+        entries.append(ReprEntry([f"    {source}"] if source else [], None, None, location, "short"))
+    return lines, entries
 
 
 def _shown(file: str, rootpath: Path) -> str:

@@ -82,10 +82,10 @@ def test_bytes_of_a_short_body_are_all_of_them() -> None:
 MISFITS = [
     ("cut:eof@t0.5", f"fault 'cut:eof@t0.5': turns[0] is not streamed; bytes fit: @t0.b0 to b{SIZE - 1}"),
     ("cut:reset@t0.5", f"bytes fit: @t0.b0 to b{SIZE}"),
-    ("cut:eof@t1.18", "fault 'cut:eof@t1.18': turns[1]: the stream has 18 events: 0 to 17"),
+    ("cut:eof@t1.18", "fault 'cut:eof@t1.18': turns[1]: there it changes nothing, the stream has 18 events: 0 to 17"),
     ("cut:reset@t1.19", "turns[1]: the stream has 18 events: 0 to 18"),
     ("cut:reset@t2.b79", "turns[2]: the body has 78 bytes: b0 to b78"),
-    ("cut:eof@t2.b78", "turns[2]: the body has 78 bytes: b0 to b77"),
+    ("cut:eof@t2.b78", "turns[2]: there it changes nothing, the body has 78 bytes: b0 to b77"),
     ("drop@t2.3", "the stream has 3 events: 0 to 2"),
     ("reorder@t2.2", "the stream has 3 events: 0 to 1"),
     ("drop@t0.1", "fault 'drop@t0.1': turns[0] is not streamed"),

@@ -80,7 +80,6 @@ def test_a_status_is_equal_however_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("given", "runs"),
     [
-        ("", []),
         ([], []),
         ("429 529", ["429", "529"]),
         (["429", "529  cut:eof@*\n"], ["429", "529", "cut:eof@*"]),
@@ -114,6 +113,10 @@ NO_SPECS: list[tuple[object, str]] = [
     ("429x0", "fault '429x0': x0: times are a number from 1 on, or * for every attempt"),
     (f"429x{'9' * 5000}", "times are a number"),
     ("429#", "fault '429#': behind # there is no model"),
+    ("", 'faults are a text such as "429 cut:eof@*"; got an empty one'),
+    (" \n", "got an empty one"),
+    ("429,500", "settings stand behind a colon (429:500), and faults apart by spaces"),
+    ("503x*@t*", "times stand at the very end: 503@t*x*"),
     ("+429", "fault '' in '+429': there is no name of a fault"),
     ("429++529", "fault '' in '429++529': there is no name of a fault"),
     (":reset@5", "there is no name of a fault"),

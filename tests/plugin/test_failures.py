@@ -222,6 +222,39 @@ def test_the_next_test_is_not_touched(project):
     project.run().assert_outcomes(failed=1, passed=2)
 
 
+def test_of_several_failures_each_is_shown(project):
+    """hypothesis raises a group of them: one that came out of the call, one that the end of the run told."""
+    project.write(
+        "test_it.py",
+        HEAD
+        + """
+from hypothesis import given, settings, strategies
+
+@pytest.mark.convo
+def test_it(convo):
+    ask("x")
+
+    @settings(database=None, derandomize=True)
+    @given(strategies.booleans())
+    def runs(fails):
+        with convo.replay(faults="529"):
+            with contextlib.suppress(Exception):
+                ask("x")
+            if fails:
+                ask("y")
+
+    runs()
+""",
+    )
+    result = project.run("--convo-record=once", plugins=("hypothesispytest",))
+    result.assert_outcomes(failed=1)
+    (text,) = sections(result.stdout.str())["test_it"]
+    first, second = text.split("The same phase raised, too:")
+    assert {told.partition(": ")[2].partition(":")[0] for told in (first, second)} == {"diverged", "silent"}
+    assert "fails=True" in first + second
+    assert "fails=False" in first + second
+
+
 def test_xfail_stands(project):
     project.write("test_it.py", HEAD + "@pytest.mark.xfail(strict=True)" + TESTS["swallowed"])
     project.run().assert_outcomes(xfailed=1)
