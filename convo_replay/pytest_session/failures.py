@@ -106,9 +106,9 @@ def _others(error: BaseException, grouped: bool = False) -> Iterator[BaseExcepti
     if isinstance(error, BaseExceptionGroup) and not is_ours(error):
         for part in error.exceptions:
             yield from _others(part, True)
-    elif grouped and isinstance(error, Reported):  # hypothesis has found several
-        yield error
-    elif not is_ours(error) and error.__traceback__ is not None:
+        return
+    several = grouped and isinstance(error, Reported)  # hypothesis has found them
+    if several or (not is_ours(error) and error.__traceback__ is not None):
         yield error
 
 
