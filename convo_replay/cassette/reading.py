@@ -116,7 +116,7 @@ def _exchange(
     if kept[1][1]:
         extra["response"] = kept[1][1]
     recorded = place.get("recorded", str, "")
-    if recorded and not is_moment(recorded):
+    if not is_moment(recorded) and "recorded" in place.value:
         raise place.error("recorded", f"expected a date and time such as 2026-11-22T10:00:00Z, got {shown(recorded)}")
     outcome = place.word("outcome", OUTCOMES) if "outcome" in place.value else ""
     after = _after(place) if "after" in place.value else ""

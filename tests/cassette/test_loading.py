@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import hashlib
 import json
+import operator
 import random
 import warnings
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +19,7 @@ import jsonschema
 import pytest
 import yaml
 
-from convo_replay.cassette import Cassette, UnknownKeys, dump, load, loads, stored
+from convo_replay.cassette import Cassette, UnknownKeys, dump, load, loads, stored, yaml_writer
 from convo_replay.errors import CassetteError
 from convo_replay.exchange import Binary, Blob, Chunk, End, Exchange, Head, Json, Part, Parts, Request, Text
 
@@ -137,6 +141,7 @@ WRONG: list[tuple[str, str, str, bool]] = [
         "recorded: expected a date .*, got '2026-02-30T10:00:00Z'",
         False,
     ),
+    ("recorded: 2026-11-22T10:00:00Z", "recorded: ''", "recorded: expected a date and time .*, got ''", True),
     ("22T10:00:00Z", "22T25:00:00Z", "recorded: expected a date and time", True),
     ("22T10:00:00Z", "22T10:00", "recorded: expected a date and time", True),
     ("recorded: 2026-11-22T10:00:00Z", "recorded: 2026", "recorded: expected text, got a whole number", True),
@@ -262,6 +267,77 @@ def test_a_wrong_value(old: str, new: str, reason: str, in_schema: bool) -> None
     assert "; correct it, " in str(caught.value) or "$$" in str(caught.value)
     value = yaml.load(broken, _PlainLoader)
     assert VALIDATOR.is_valid(value) is not in_schema
+
+
+IMAGE = b"\xff\xd8"
+EVERY_KEY: dict[str, Any] = {
+    "convo_replay": 1, "clients": {"anthropic": "2.12.0"}, "resendable": False,
+    "exchanges": [
+        {
+            "test": "a.py::b", "recorded": "2026-11-22T10:00:00Z", "outcome": "failed", "after": "cut:eof@t1.5",
+            "request": {
+                "method": "POST", "url": "https://h/", "headers": {"a": "b", "c": ["d", "e"]},
+                "json": {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
+            },
+            "response": {
+                "status": 200, "reason": "Fine", "http": "HTTP/2", "headers": {"content-type": "text/event-stream"},
+                "head": 0.3, "took": 1.9, "framing": "crlf", "sse": "+0.1 ping {}\n",
+                "end": {"kind": "reset", "phase": "read", "detail": "gone"},
+            },
+        },
+        {
+            "test": "a.py::b",
+            "request": {
+                "method": "POST", "url": "https://h/", "format": "spaced",
+                "json": {"$base": -1, "$keep": 1, "$drop": ["model"], "messages": []},
+            },
+            "response": {"took": 0.002, "end": {"kind": "refused"}},
+        },
+        {
+            "request": {
+                "method": "POST", "url": "https://h/",
+                "parts": [
+                    {"name": "a", "filename": "f", "type": "t", "text": "x"},
+                    {"name": "b", "blob": {"sha256": "ab" * 32, "size": 3, "type": "x", "starts": "00ff"}},
+                    {"name": "c", "base64": "aGk="},
+                ],
+            },
+            "response": {"status": 200, "format": "indent2+nl", "json": {"a": 1}},
+        },
+        {
+            "request": {"method": "POST", "url": "https://h/", "json_text": "{}"},
+            "response": {"status": 200, "blob": {"sha256": hashlib.sha256(IMAGE).hexdigest(), "size": 2}},
+        },
+    ],
+}  # fmt: skip
+ODD_VALUES: list[Any] = [None, -1, "banana"]
+
+
+def _places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, held in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*here, key)
+        if isinstance(held, (dict, list)):
+            yield from _places(held, (*here, key))
+
+
+@pytest.mark.parametrize("odd", [*ODD_VALUES, "left out"], ids=repr)
+def test_what_the_schema_refuses_is_refused_at_every_key(odd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one value changed, or one key left out, at a time."""
+    monkeypatch.setattr("convo_replay.shown.quoted", str)  # which is most of what an error costs
+    blobs = {f"_blobs/{hashlib.sha256(IMAGE).hexdigest()}.bin": IMAGE}
+    taken = []
+    for place in _places(EVERY_KEY):
+        value = copy.deepcopy(EVERY_KEY)
+        holder = functools.reduce(operator.getitem, place[:-1], value)
+        if odd == "left out":
+            del holder[place[-1]]
+        else:
+            holder[place[-1]] = odd
+        if not VALIDATOR.is_valid(value):
+            with contextlib.suppress(CassetteError):
+                loads(yaml_writer.render(value).encode(), "c.yaml", blobs)
+                taken.append(place)
+    assert taken == []
 
 
 NOTHING_ARRIVED = """\
