@@ -41,7 +41,9 @@ def _short(item: Class) -> str:
 def _stead(item: Class) -> str:
     if item.policy != "placeholder":
         return ""
-    return "base64 of its length" if item.name == OPAQUE_CLASS else f"`{make(item.name, 1)}`"
+    if item.name == OPAQUE_CLASS:
+        return "base64 of its length"
+    return ", ".join([f"`{made}`" for made in (make(item.name, 1), *(shape.format(n=1) for _, shape in item.shapes))])
 
 
 def page(text: str, classes: Iterable[Class]) -> str:

@@ -29,7 +29,11 @@ LEAST_OPAQUE = 28
 """Characters of base64 that hold `redacted-opaque-N` with its number."""
 
 _NUMBER = re.compile(r"\{n(?::0(\d+)d)?\}")
-_SHAPED = tuple((name, item.shape) for name, item in BY_NAME.items() if item.shape)
+_NOBODY = "5ec2e7ed-0000-400"
+"""How each that looks like a UUID begins, but for those of accounts."""
+_SHAPED = tuple(
+    (name, shape) for name, item in BY_NAME.items() for shape in (item.shape, *dict(item.shapes).values()) if shape
+)
 
 
 def _pattern_of(shape: str) -> str:
@@ -41,7 +45,8 @@ _ANY = r"redacted-((?!redacted-)[a-z](?:(?!redacted-)[a-z0-9-]){0,47}?)-(\d+)"
 PLACEHOLDER = re.compile("|".join([*(_pattern_of(shape) for _, shape in _SHAPED), _ANY]))
 """Any placeholder but an opaque one."""
 MARKS = tuple(dict.fromkeys([MARK, "REDACTED", *(
-    _NUMBER.split(shape)[0] for _, shape in _SHAPED if MARK not in shape and "REDACTED" not in shape
+    _NOBODY if shape.startswith(_NOBODY) else _NUMBER.split(shape)[0]
+    for _, shape in _SHAPED if MARK not in shape and "REDACTED" not in shape
 ), OPAQUE_MARK]))  # fmt: skip
 """A text without any of these holds no placeholder."""
 
@@ -58,10 +63,13 @@ class Placeholder:
     number: int
 
 
-def make(cls: str, number: int) -> str:
-    """The placeholder of a class: `redacted-CLASS-NUMBER`, or in the shape of the class."""
+def make(cls: str, number: int, value: str = "") -> str:
+    """The placeholder of a class: `redacted-CLASS-NUMBER`, or in the shape that the class has for such a value."""
     item = BY_NAME.get(cls)
-    return item.shape.format(n=number) if item is not None and item.shape else f"{MARK}{cls}-{number}"
+    if item is None or not item.shape:
+        return f"{MARK}{cls}-{number}"
+    shape = next((shape for begins, shape in item.shapes if re.match(begins, value)), item.shape)
+    return shape.format(n=number)
 
 
 _BREAKS = re.compile(r"\s+|\\+[rn]")

@@ -427,7 +427,7 @@ class Values:
             return placeholders.make(cls, 0)
         name = self._names.get((cls, value))
         if name is None:
-            name = self._names[cls, value] = placeholders.make(cls, self._next(cls))
+            name = self._names[cls, value] = placeholders.make(cls, self._next(cls), value)
             self._stands_for[name] = (cls, value)
             if BY_NAME[cls].severity == "error" and is_distinctive(value):
                 self.learn(value, cls)  # elsewhere it may stand inside of a word

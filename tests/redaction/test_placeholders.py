@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from convo_replay.redaction import Redactor
 from convo_replay.redaction.classes import BY_NAME
 from convo_replay.redaction.placeholders import OPAQUE_CLASS, classes_only, found, make, make_opaque, places
+from convo_replay.redaction.values import Values
 
 TEXTS = [
     ("", []),
@@ -69,15 +70,31 @@ def test_digits_beside_a_secret_do_not_join_its_number() -> None:
 @pytest.mark.parametrize("around", ["{}", "a {} b", '"{}"', "id={}&x=1", "x/{}/y", "<{}>,"])
 @pytest.mark.parametrize("number", [1, 12, 4711])
 def test_each_class_knows_its_placeholder_and_no_pattern_takes_it(number: int, around: str) -> None:
-    for cls in BY_NAME:
-        if cls == OPAQUE_CLASS:
-            continue  # base64, see above
-        made = make(cls, number)
+    shaped = [(cls, shape.format(n=number)) for cls, item in BY_NAME.items() for _, shape in item.shapes]
+    # base64, see above
+    for cls, made in [*((cls, make(cls, number)) for cls in BY_NAME if cls != OPAQUE_CLASS), *shaped]:
         text = around.format(made)
         assert [(place.cls, place.number) for place in places(text)] == [(cls, number)]
         assert found(text) == [made]
         assert classes_only(text) == around.format(f"redacted-{cls}")
         assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("cls", "value", "made"),
+    [
+        ("file-id", "file-" + "U6Ke78" * 4, "file-REDACTED1"),
+        ("file-id", "file_011" + "Ex4mple" * 3, "file_REDACTED1"),
+        ("container-id", "cntr_68c3" + "0a1b" * 8, "cntr_REDACTED1"),
+        ("request-id", "gen-1785000000-" + "Ex4mple" * 2, "gen-REDACTED1"),
+        ("request-id", "req_vrtx_011" + "Ex4mple" * 3, "req_vrtx_REDACTED1"),
+        ("request-id", "3266ca30-1009-4f7a-8d3e-2c6b5a4f3e2d", "5ec2e7ed-0000-4002-8000-000000000001"),
+        ("request-id", "0a1b2c3d" * 4, "req_REDACTED1"),
+    ],
+)
+def test_an_id_keeps_the_look_of_its_vendor(cls: str, value: str, made: str) -> None:
+    assert Values().place(cls, value) == made
+    assert classes_only(made) == f"redacted-{cls}"
 
 
 def test_a_short_opaque_value_becomes_one_that_can_be_told() -> None:

@@ -48,6 +48,7 @@ class Class:
             replaced. Letters are those of ASCII (`\\w`, `\\b`): other scripts write no blank between a word and a key.
         check: asked about each match; `False` where it is none after all.
         shape: its placeholder with `{n}` for the number, where `redacted-NAME-{n}` would not look like the value.
+        shapes: a regular expression → the shape in place of `shape` for values that begin so: another vendor's ids.
         example: one that the pattern takes (made up).
         source: where the shape is documented.
         before: characters that may stand left of the anchor and belong to the match (at most 256 of them).
@@ -75,6 +76,7 @@ class Class:
     looks: str = ""
     after: str = ""
     needs: str = ""
+    shapes: tuple[tuple[str, str], ...] = ()
 
     @property
     def learned(self) -> bool:
@@ -117,11 +119,12 @@ def by_pattern(
     looks: str = "",
     after: str = "",
     needs: str = "",
+    shapes: tuple[tuple[str, str], ...] = (),
 ) -> Class:
     """A class that is recognized in any text; `anchors` in one string, apart by spaces."""
     return Class(
         name, "placeholder", severity, tuple(anchors.split()), pattern, check, shape, example, source,
-        frozenset(before), dense, context, looks, after, needs,
+        frozenset(before), dense, context, looks, after, needs, shapes,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ _ESCAPE_BEFORE = (
 """Letters before an address that end an escape: `\\nada@…`, `%3Dada@…`."""
 _BETWEEN = r"(?:[ .\-/()+\u00a0\u2011\u202f])"
 _SEPARATOR = r"(?:/|\\{1,16}/?)"
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\Z"
 _NAME = r"(?u:\w(?:[\w.@+-]{0,62}\w)?)"
 
 IDENTITIES: tuple[Class, ...] = (
@@ -54,6 +55,10 @@ IDENTITIES: tuple[Class, ...] = (
         "request-id", "req_", LEFT + r"req_(?:vrtx_|bdrk_)?(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
         "req_011" + "Ex4mple" * 3, SOURCE + " (`request_id` of error bodies)", severity="warn",
         shape="req_REDACTED{n}", dense=True,
+        shapes=(
+            ("req_vrtx_", "req_vrtx_REDACTED{n}"), ("req_bdrk_", "req_bdrk_REDACTED{n}"), ("gen-", "gen-REDACTED{n}"),
+            (_UUID, "5ec2e7ed-0000-4002-8000-{n:012d}"),
+        ),
     ),
     by_pattern(
         "workspace-id", "wrkspc_", LEFT + r"wrkspc_(?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
@@ -68,11 +73,12 @@ IDENTITIES: tuple[Class, ...] = (
         "container-id", "container_ cntr_",
         LEFT + r"(?:container|cntr)_(?=[A-Za-z0-9]{0,64}\d)[A-Za-z0-9]{20,64}(?![\w-])",
         "container_011" + "Ex4mple" * 3, SOURCE + "; OpenAI code interpreter", severity="warn",
-        shape="container_REDACTED{n}", dense=True,
+        shape="container_REDACTED{n}", dense=True, shapes=(("cntr_", "cntr_REDACTED{n}"),),
     ),
     by_pattern(
         "file-id", "file_ file-", LEFT + r"file[_-](?=[A-Za-z0-9]{0,40}\d)[A-Za-z0-9]{20,40}(?![\w-])",
         "file_011" + "Ex4mple" * 3, SOURCE + "; OpenAI files", severity="warn", shape="file_REDACTED{n}", dense=True,
+        shapes=(("file-", "file-REDACTED{n}"),),
     ),
     by_pattern(
         "email", "@",
