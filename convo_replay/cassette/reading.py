@@ -100,10 +100,9 @@ def _exchange(
     if end_extra:
         kept[1][1]["end"] = end_extra
     method, url = request.get("method", str), request.get("url", str)
-    if not _is_method(method):
-        raise request.error("method", "expected an HTTP method, got other text")
-    if not _is_url(url):
-        raise request.error("url", "expected a URL, got other text")
+    wrong = _unfit(method, url)
+    if wrong:
+        raise request.error(*wrong)
     asked = Request(method, url, _headers(request), _request_body(request, test, index, earlier, has_dollars))
     if _OF_JSON in request.value:
         _layout(request)
@@ -123,18 +122,16 @@ def _exchange(
     return Exchange(asked, steps, test, recorded, outcome, after, extra or None)
 
 
-@functools.lru_cache(64)
-def _is_method(text: str) -> bool:
-    return _METHOD.match(text) is not None
-
-
-@functools.lru_cache(256)
-def _is_url(text: str) -> bool:
+@functools.lru_cache(256)  # exchange after exchange asks the same
+def _unfit(method: str, url: str) -> tuple[str, str] | None:
+    """The key of what no request has, and what is wrong with it."""
+    if _METHOD.match(method) is None:
+        return "method", "expected an HTTP method, got other text"
     try:
-        urlsplit(text)
+        urlsplit(url)
     except ValueError:
-        return False
-    return True
+        return "url", "expected a URL, got other text"
+    return None
 
 
 def _after(place: Place) -> str:
