@@ -7,6 +7,7 @@ gate refuses it.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -116,9 +117,15 @@ def save(
     aside = failed and had_own
     target = path.with_name(f"{path.stem}.new{path.suffix}") if aside else path
 
-    def change(previous: Cassette | None) -> Cassette:
+    mended = 0
+
+    def change(previous: Cassette | None, redact: Redactor | None = None) -> Cassette:
+        nonlocal mended
         before = previous or Cassette(clients={}, exchanges=[])
         theirs = before.exchanges
+        if redact is not None:
+            theirs = [redact.exchange(exchange) for exchange in theirs]
+            mended = sum(a is not b and a != b for a, b in zip(theirs, before.exchanges, strict=True))
         if aside:
             theirs = [exchange for exchange in theirs if exchange.test != owner]
             mine = merged(
@@ -130,7 +137,7 @@ def save(
         return replace(
             before,
             clients={**before.clients, **client_versions()},
-            resendable=before.resendable and resendable,
+            resendable=before.resendable and resendable and (redact is None or redact.resendable),
             exchanges=exchanges,
         )
 
@@ -139,9 +146,14 @@ def save(
             mine = [exchange for exchange in cassette.exchanges if exchange.test == owner]
             gate(target, written, mine, redactor)
 
-    update(target, change, check)
+    try:
+        update(target, change, check)
+    except LeakFound:
+        # Recorded before a setting named it, perhaps; what was recorded just now is not thrown away for that.
+        update(target, functools.partial(change, redact=redactor), check)
+    told = f"{shown_path(str(target))}: {mended} exchange(s) recorded earlier held what is redacted by now: redacted"
     if not failed:
-        return ""
+        return told if mended else ""
     shown = shown_path(str(target))
     if aside:
         return f"{shown_path(str(path))}: the test failed; its recording is kept beside it: convo-replay accept {shown}"

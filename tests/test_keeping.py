@@ -9,7 +9,7 @@ import pytest
 
 from convo_replay import keeping
 from convo_replay.cassette import load
-from convo_replay.errors import CassetteError
+from convo_replay.errors import CassetteError, LeakFound
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
 from convo_replay.matching import Fingerprints
 from convo_replay.redaction import Redactor
@@ -76,10 +76,17 @@ def test_what_another_run_of_the_same_test_added_meanwhile_is_not_doubled():
     ]
 
 
-def save(path: Path, recorded: list[Exchange], mode: Any = "rewrite", *, failed: bool = False) -> str:
+def save(
+    path: Path,
+    recorded: list[Exchange],
+    mode: Any = "rewrite",
+    *,
+    failed: bool = False,
+    redactor: Redactor | None = None,
+) -> str:
     return keeping.save(
         path, recorded, owner=OWN, mode=mode, failed=failed, known=load(path).exchanges if path.exists() else [],
-        redactor=Redactor(), resendable=True, fingerprints=Fingerprints(),
+        redactor=redactor or Redactor(), resendable=True, fingerprints=Fingerprints(),
     )  # fmt: skip
 
 
@@ -105,6 +112,18 @@ def test_a_first_run_that_fails_says_so_and_is_no_recording(tmp_path):
     )
     save(path, made(["b"]), "once")
     assert texts(load(path).exchanges) == ["b"]
+
+
+def test_what_was_recorded_before_a_secret_was_named_is_redacted_with_the_next_recording(tmp_path):
+    path = tmp_path / "c.yaml"
+    save(path, [exchange("the tiger sleeps"), exchange("a tiger", test=OTHER), exchange("b", test=OTHER)])
+    note = save(path, made(["new"]), "new_episodes", redactor=Redactor(secrets=["tiger"]))
+    assert note.endswith("c.yaml: 2 exchange(s) recorded earlier held what is redacted by now: redacted")
+    assert texts(load(path).exchanges) == ["the redacted-secret-1 sleeps", "new", "a redacted-secret-1'", "b'"]
+    before = path.read_bytes()
+    with pytest.raises(LeakFound):  # nothing but the next one is redacted on its way
+        save(path, made(["a tiger"]), "new_episodes", redactor=Redactor(secrets=["tiger"]))
+    assert path.read_bytes() == before
 
 
 def test_before_record_changes_drops_and_is_held_to_its_word():

@@ -324,8 +324,11 @@ class Redactor:
                 made.append((name, urls.redact(value, values.string, values.place)))
             elif policy == "keep":
                 made.append((name, values.string(value)))
-            elif values.probe is not None and headers.tells(name):
-                values.probe.append("header")
+            elif values.probe is not None:  # it is dropped; at the gate somebody has put it there
+                if headers.tells(name):
+                    values.probe.append("header")
+                else:
+                    values.string(value)
         return given if tuple(made) == given else tuple(made)
 
     def _learn_ids(self, given: Headers) -> None:
