@@ -65,6 +65,10 @@ BAD = {
     "a blob outside": EXCHANGE.replace(b"json: {model: m}", b"blob: {sha256: ../../etc/passwd, size: 1}"),
     "a response blob outside": EXCHANGE.replace(b"      json: {}\n", b"      blob: ../../../etc/passwd\n"),
     "an end of no kind": EXCHANGE + b"      end: {kind: explosion}\n",
+    "an outcome of no kind": EXCHANGE + b"    outcome: banana\n",
+    "an end before the head": EXCHANGE + b"      head: 2\n      took: 1\n",
+    "no moment": EXCHANGE + b"    recorded: yesterday\n",
+    "a fault that does not exist": EXCHANGE + b"    after: banana\n",
 }  # fmt: skip
 
 
