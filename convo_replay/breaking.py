@@ -117,7 +117,7 @@ class Breaking:
             `None` where it sends back none.
         """
         from convo_replay.verdict.completion import Delivered
-        from convo_replay.verdict.histories import calls, role, says_the_same
+        from convo_replay.verdict.histories import calls, role, says_the_same, thinks_as
 
         history, known = history_of(request), history_of(recorded)
         mended = list(history)
@@ -127,7 +127,12 @@ class Breaking:
                 continue
             delivered = Delivered(attempt)
             whole = delivered.how != "no" or (delivered.broken == "malformed" and delivered.reply.complete)
-            if whole and calls(history[at]) == calls(known[at]) and says_the_same(history[at], delivered.reply.content):
+            if (
+                whole
+                and calls(history[at]) == calls(known[at])
+                and says_the_same(history[at], delivered.reply.content)
+                and thinks_as(history[at], known[at], delivered.reply.content)
+            ):
                 mended[at] = known[at]
         if mended == history:
             return None

@@ -130,7 +130,7 @@ class Delivery:
     def __init__(self, exchange: Exchange, attempt: Attempt, conversation: Conversation) -> None:
         self._attempt = attempt
         self._conversation = conversation
-        self._size = len(exchange.body) if exchange.end.kind == "complete" else -1
+        self._size = len(exchange.body) if exchange.end.kind == "complete" and not _is_cut(exchange, attempt) else -1
 
     def stopped(self, error: BaseException) -> None:
         """The client got an exception in place of the rest, or has left with one of its own."""
@@ -172,6 +172,12 @@ class Delivery:
             self._conversation.ended(self._attempt, "read")
         finally:
             await _aclose(source)
+
+
+def _is_cut(exchange: Exchange, attempt: Attempt) -> bool:
+    """Whether the end of a body is one that was not recorded: who leaves before it has not met it."""
+    recorded = attempt.recorded
+    return recorded is not None and len(exchange.body) < len(recorded.body)
 
 
 class PlayedStream:

@@ -126,7 +126,7 @@ class Case:
         recorded = attempt.recorded
         if not attempt.faults and recorded is not None:
             return (recorded.status or 0) >= 400 or attempt.state == "raised"
-        return self.delivered(attempt).how == "no"
+        return attempt.state == "raised" or self.delivered(attempt).how == "no"
 
     def branch(self, question: Question) -> Attempt | None:
         """A request of another shape that asks the same, and was answered: a fallback model, a "continue"."""

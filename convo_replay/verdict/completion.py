@@ -74,6 +74,10 @@ class Delivered:
     @cached_property
     def how(self) -> How:
         """Whether the attempt was answered."""
+        found = self._judged()
+        return "same" if found == "no" and self._broke_after_its_end() else found
+
+    def _judged(self) -> How:
         attempt, played = self.attempt, self.attempt.exchange
         if played is not None and attempt.recorded is not None and not attempt.faults and attempt.state != "open":
             return "same"  # also where the recording itself is of a failure
@@ -117,7 +121,7 @@ class Delivered:
             return False
         if {rule for rule, _ in self._wrong} == {"stream-bom"} and self._says_nothing_first():
             return False
-        before_its_end = {"tool-input", *(rule for rule, _ in _errors(_until_its_end(self.exchange)))}
+        before_its_end = {"tool-input", *(rule for rule, _ in _errors(_without_what_follows(self.exchange)))}
         return any(rule in before_its_end and rule not in _HARMLESS for rule, _ in self._wrong)
 
     def _says_nothing_first(self) -> bool:
@@ -178,6 +182,20 @@ class Delivered:
             and same_content(mine.content, theirs.content)
             and bool(mine.content or mine.message)
         )
+
+    def _broke_after_its_end(self) -> bool:
+        """Whether a stream came up to its terminal event, and what follows changes nothing of it: the client has it
+        all, whatever it was told then."""
+        played, recorded = self.attempt.exchange, self.attempt.recorded
+        if played is None or recorded is None or not self.streamed or played.status != recorded.status:
+            return False
+        whole = _until_its_end(_Same(recorded))
+        came = _decoded(played, played.body[: self.attempt.taken], lenient=True)
+        if not (whole and came and came.startswith(whole)):
+            return False
+        head = () if played.head is None else (_plain(played.head),)
+        made = _reply(replace(played, steps=(*head, Chunk(0.0, came), End())))
+        return same_content(made.content, self.recorded.content)
 
     def _left_before_anything_showed(self) -> bool:
         """Whether the client closed a good answer by itself: it had what it wanted."""
@@ -240,17 +258,26 @@ def _errors(exchange: Exchange) -> Iterator[tuple[str, str]]:
     return ((rule, said) for rule, said, severity in _found(exchange) if severity == "error")
 
 
-def _until_its_end(exchange: Exchange) -> Exchange:
+def _without_what_follows(exchange: Exchange) -> Exchange:
     """A stream without what follows its terminal event, which is lost on nobody."""
-    provider = find(exchange.request)
-    if provider is None or exchange.head is None:
-        return exchange
-    body = bytearray()
+    head = () if exchange.head is None else (exchange.head,)
+    return replace(exchange, steps=(*head, Chunk(0.0, _up_to_its_end(exchange)[0]), exchange.end))
+
+
+@functools.lru_cache(64)
+def _until_its_end(key: _Same) -> bytes:
+    """A recorded stream up to its terminal event; nothing where it has none."""
+    body, ended = _up_to_its_end(key.exchange)
+    return body if ended else b""
+
+
+def _up_to_its_end(exchange: Exchange) -> tuple[bytes, bool]:
+    provider, body = find(exchange.request), bytearray()
     for event in sse.split(exchange.body):
         body += event.raw
-        if provider.ends(event):
-            break
-    return replace(exchange, steps=(exchange.head, Chunk(0.0, bytes(body)), exchange.end))
+        if provider is not None and provider.ends(event):
+            return bytes(body), True
+    return bytes(body), False
 
 
 def _found(exchange: Exchange) -> list[tuple[str, str, str]]:
@@ -275,15 +302,24 @@ _ERRORS = ("stream-error", "stream-error-unnamed", "response-error")
 _WINDOWS: Mapping[str, int] = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-def _decoded(exchange: Exchange, body: bytes) -> bytes | None:
-    """The body without its content-encoding, as far as a client gets with it; `None` where it raises instead."""
+def _decoded(exchange: Exchange, body: bytes, *, lenient: bool = False) -> bytes | None:
+    """The body without its content-encoding, as far as a client gets with it; `None` where it raises instead.
+
+    Args:
+        lenient: what came before it raises.
+    """
     words = (exchange.header("content-encoding") or "").lower().split(",")
     for word in reversed([word.strip() for word in words]):
         if body and word in _WINDOWS:
+            reader, step = zlib.decompressobj(_WINDOWS[word]), 1 if lenient else len(body)
+            came = []
             try:
-                body = zlib.decompressobj(_WINDOWS[word]).decompress(body)
+                for at in range(0, len(body), step):
+                    came.append(reader.decompress(body[at : at + step]))
             except zlib.error:
-                return None
+                if not lenient:
+                    return None
+            body = b"".join(came)
     return body
 
 

@@ -183,6 +183,17 @@ def says_the_same(sent: Any, content: Sequence[dict[str, Any]]) -> bool:
     return _words(blocks(sent)) == _words(content)
 
 
+def thinks_as(sent: Any, recorded: Any, content: Sequence[dict[str, Any]]) -> bool:
+    """Whether a message holds the thinking of the recorded one, or that of the answer as it came."""
+    mine = _thinking(blocks(sent))
+    return mine in (_thinking(blocks(recorded)), _thinking(content))
+
+
+def _thinking(given: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    keys = ("type", "thinking", "signature", "data")
+    return [tuple([wire.string(block.get(key)) for key in keys]) for block in given if block.get("type") in THINKING]
+
+
 def calls(message: Any) -> list[tuple[Any, ...]]:
     """The tools that a message of the model calls, with their inputs."""
     return _words(blocks(message))[1:]

@@ -15,7 +15,7 @@ import httpx2
 import openai
 import pytest
 
-from convo_replay import CassetteError, Conversation, breaking, use_cassette
+from convo_replay import CassetteError, Conversation, breaking, sse, use_cassette
 from convo_replay.cassette import Cassette, update
 from convo_replay.exchange import Exchange
 from convo_replay.faults.catalogue import catalogue
@@ -296,6 +296,15 @@ class ForgetsThinking(Agent):
         self.history[1] = assistant(*CALLING[1:])
 
 
+class Thoughtless(Agent):
+    """Keeps texts and tools only, whatever happens."""
+
+    def __call__(self) -> None:
+        stubborn(2, lambda: list(self.step()), 1.0)()
+        self.history += [assistant(*CALLING[1:]), self.run_tool()]
+        list(self.step())
+
+
 def goes_on() -> None:
     """The next question, though the last was not answered."""
     swallowing(bare_stream)()
@@ -353,6 +362,12 @@ BAD: list[tuple[str, str, str, Client, str, list[str]]] = [
     ("starts over", "loop", "529@t1", starts_over, "recovered", ["warn tool-ran-twice"]),
     ("forgets", "loop", "529@t1", lambda: Forgets()(), "diverged", ["error turn-lost"]),
     ("goes on", "later", "529", goes_on, "diverged", ["error turn-lost"]),
+    ("thoughtless, nothing broken", "loop", "noop@t0", lambda: Thoughtless()(), "diverged",
+     ["error thinking-lost-on-retry"]),
+    ("thoughtless, a ping more", "loop", "pings@t0", lambda: Thoughtless()(), "diverged",
+     ["error thinking-lost-on-retry"]),
+    ("thoughtless after a status", "loop", "529@t0", lambda: Thoughtless()(), "diverged",
+     ["error thinking-lost-on-retry"]),
     ("forgets its thinking", "loop", "529@t1", lambda: ForgetsThinking()(), "diverged",
      ["error thinking-lost-on-retry"]),
 ]  # fmt: skip
@@ -385,6 +400,27 @@ def with_another_key() -> None:
         create(client=anthropic.Anthropic(api_key="sk-another"))
 
 
+EVENTS = len(sse.split(RECORDED[0].body))
+AFTER_ITS_END = [f"{fault}@{EVENTS}" for fault in ("cut:reset", "cut:chunk", "cut:length", "stall", "error")] + [
+    "gzip:crc"
+]
+
+
+def until_its_end() -> None:
+    """Whatever comes behind the terminal event."""
+    seen = []
+    with contextlib.suppress(anthropic.APIError, httpx2.HTTPError):
+        for event in create(stream=True):
+            seen.append(event.type)
+    assert seen[-1] == "message_stop"
+
+
+def first(count: int) -> None:
+    with create(stream=True) as stream:
+        for _, _ in zip(range(count), stream, strict=False):
+            pass
+
+
 GOOD: list[tuple[str, str, str, Client, str]] = [
     ("asks again", "loop", "529@t1", lambda: Agent()(), "recovered"),
     ("another key", "create", "401", with_another_key, "recovered"),
@@ -395,6 +431,9 @@ GOOD: list[tuple[str, str, str, Client, str]] = [
     ("hops", "create", "redirectx*", create, "raised"),
     ("wraps it", "create", "529x*", lambda: wrapping(create), "raised"),
     ("another model", "create", "529x*", lambda: fallback("claude-haiku-5-5"), "diverged"),
+    *((f"had it all, {spec}", "stream", spec, until_its_end, "recovered") for spec in AFTER_ITS_END),
+    ("leaves in time", "stream", "cut:eof@3", lambda: first(3), "recovered"),
+    ("leaves before", "stream", "cut:eof@4", lambda: first(3), "recovered"),
     ("a deadline", "stream", "stall@3", lambda: asyncio.run(in_time()), "raised"),
 ]
 

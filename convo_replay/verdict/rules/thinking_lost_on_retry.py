@@ -69,12 +69,11 @@ def _lost(case: Case, request: Attempt) -> tuple[int, int] | None:
 
 def _as_it_came(case: Case, at: int, message: Any) -> bool:
     """Whether it was the fault that spoiled the thinking: the client has as many blocks as it was given."""
-    given = [
-        sum(block.get("type") in histories.THINKING for block in case.delivered(attempt).reply.content)
-        for attempt in case.run.attempts
-        if attempt.faults and attempt.exchange is not None and len(messages(attempt)) == at
-    ]
-    return bool(given) and len(histories.thoughts(message)) >= given[-1]
+    asked = [one for one in case.run.attempts if one.exchange is not None and len(messages(one)) == at]
+    if not asked or not asked[-1].faults:
+        return False
+    given = case.delivered(asked[-1]).reply.content
+    return len(histories.thoughts(message)) >= sum(block.get("type") in histories.THINKING for block in given)
 
 
 def _model(request: Request) -> str:
