@@ -109,6 +109,17 @@ def test_a_blob_is_written_first_and_read_back(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no device of that kind")
+def test_a_blob_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    update(path, _append("a", body=os.urandom(70_000), type="image/png"))
+    [blob] = (tmp_path / "_blobs").iterdir()
+    blob.unlink()
+    blob.symlink_to(os.devnull)
+    with pytest.raises(CassetteError, match=r"cannot be read \(no regular file\); restore it"):
+        load(path)
+
+
 def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "c.yaml"

@@ -268,6 +268,9 @@ def test_what_else_a_file_holds() -> None:
     assert cassette.exchanges[0].recorded == "2026-01-02T03:04:05"
     assert cassette.exchanges[0].extra == {"mine": [1]}
     assert cassette.extra == {"metadata": {"now": 1}}
+    value["interactions"][0] |= {"recorded_at": "Tue, 01 Nov 2011 04:58:44 GMT"}
+    [exchange] = loads(json.dumps(value).encode(), "vcr.json").exchanges
+    assert (exchange.recorded, exchange.extra) == ("", {"mine": [1], "recorded_at": "Tue, 01 Nov 2011 04:58:44 GMT"})
     assert loads(b"interactions: []\nversion: 1\n", "vcr.yaml").exchanges == []
 
 
@@ -402,6 +405,8 @@ def test_no_tag_makes_an_object(tag: str) -> None:
     ("response", "reason"),
     [
         ({"status": {"code": "x"}}, "expected an HTTP status"),
+        ({"status": {"code": 0}}, "expected an HTTP status, 100 to 999"),
+        ({"status": {"code": 1000}}, "expected an HTTP status, 100 to 999"),
         ({"headers": [1]}, "headers: expected a mapping"),
         ({"headers": {"a": {"b": 1}}}, "headers: expected text"),
         ({"body": 5}, r"response: body: expected text, got int; put it in quotes"),
