@@ -24,6 +24,10 @@ _UNSAFE = re.compile("[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\
 _LINE = re.compile(r"^\+([0-9]{1,12}(?:\.[0-9]+)?) (\S+)(?: ([^\n]*))?$", re.MULTILINE)
 
 
+Line = tuple[str, str, str]
+"""Seconds, name and data of a line."""
+
+
 def framing_of(events: Sequence[Event]) -> str:
     """The framing that rebuilds most events; `""` where none is better."""
     sample = [event for event in events if event.dispatched][:64]
@@ -52,17 +56,31 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
     Raises:
         BadLine: a line that is none of these; it knows its index.
     """
+    return rebuilt(taken_apart(text, framing), framing, head)
+
+
+def taken_apart(text: str, framing: str) -> list[Line]:
+    """The lines as they stand there.
+
+    Raises:
+        BadLine: one that is none; it knows its index.
+    """
     if framing not in FRAMINGS:
         raise BadLine(0, f"framing is one of {' '.join(FRAMINGS[1:])}")
-    found: list[tuple[str, str, str]] = _LINE.findall(text)
+    found: list[Line] = _LINE.findall(text)
     if len(found) != text.count("\n") + (text[-1:] not in ("", "\n")):
         lines = text.split("\n")
         wrong = next(index for index, line in enumerate(lines) if _LINE.fullmatch(line) is None)
         raise BadLine(wrong, "expected `+SECONDS NAME DATA`, got another line")
+    return found
+
+
+def rebuilt(lines: Sequence[Line], framing: str, head: int) -> list[tuple[int, bytes]]:
+    """As `read`."""
     made: list[tuple[int, bytes]] = []
     at = head
     passed: dict[str, int] = {}
-    for seconds, name, data in found:
+    for seconds, name, data in lines:
         step = passed.get(seconds)
         if step is None:
             step = passed[seconds] = _milliseconds(seconds)
@@ -78,6 +96,20 @@ def read(text: str, framing: str, head: int) -> list[tuple[int, bytes]]:
                 raise BadLine(len(made), "expected data after the name, got none")
             made.append((at, _raw(name, data, framing)))
     return made
+
+
+def last_of(lines: Sequence[Line], head: int) -> int | None:
+    """When the last of lines came, in milliseconds; `None` where one may be wrong, or says more than its data."""
+    known: dict[str, int] = {}
+    at = head
+    for seconds, name, data in lines:
+        if not data or name == "=":
+            return None
+        step = known.get(seconds)
+        if step is None:
+            step = known[seconds] = _milliseconds(seconds)
+        at += step
+    return at
 
 
 class BadLine(ValueError):

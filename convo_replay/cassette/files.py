@@ -59,13 +59,19 @@ def is_ours(data: bytes) -> bool:
     return b"convo_replay" in data and _OURS.search(data) is not None
 
 
-def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] | None = None) -> Cassette:
+def loads(
+    data: bytes,
+    path: str | os.PathLike[str],
+    blobs: Mapping[str, bytes] | None = None,
+    left: reading.Left | None = None,
+) -> Cassette:
     """The cassette that a file's bytes are.
 
     Args:
         data: the bytes.
         path: its name in errors; blobs are read from the folder it is in.
         blobs: where given, blobs come from here instead, by name (`_blobs/<sha256>.<ext>`).
+        left: where given, of a cassette of ours the value and the event streams are left in it.
 
     Raises:
         CassetteError: as `load`.
@@ -84,9 +90,17 @@ def loads(data: bytes, path: str | os.PathLike[str], blobs: Mapping[str, bytes] 
         if written is not None:
             with contextlib.suppress(CassetteError):  # `yaml_reader` knows the line of what is wrong
                 document = yaml_reader.Document(written, name, yaml_reader.room(len(data)))
-                return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data)
-        document = yaml_reader.read(data, name)
-        return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data)
+                return _read(document, read_blob, data, left)
+        return _read(yaml_reader.read(data, name), read_blob, data, left)
+
+
+def _read(
+    document: yaml_reader.Document, read_blob: reading.ReadBlob, data: bytes, left: reading.Left | None
+) -> Cassette:
+    if left is not None:
+        left.value = document.value
+        left.streams.clear()
+    return reading.cassette_of(document, read_blob, has_dollars=b"$$" in data, left=left)
 
 
 @contextlib.contextmanager

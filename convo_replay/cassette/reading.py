@@ -6,7 +6,8 @@ import functools
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,8 +55,35 @@ _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # a token (RFC 9110 §5.
 _STARTS = re.compile(r"(?:[0-9a-f]{2}){0,16}\Z")
 
 
-def cassette_of(document: Document, read_blob: ReadBlob, *, has_dollars: bool = True) -> Cassette:
+@dataclass(slots=True, repr=False)
+class Left:
+    """What a reading leaves as it is written: who looks through cassettes seldom needs their streams event by event.
+
+    Attributes:
+        value: the file's value.
+        streams: exchange → the lines of its event stream; the exchange has none of their chunks.
+    """
+
+    value: Any = None
+    streams: dict[int, Sequence[event_lines.Line]] = field(default_factory=dict)
+
+    def whole(self, exchange: Exchange, index: int) -> Exchange:
+        """The exchange of an index, with its events, which are no longer left then."""
+        head, lines = exchange.head, self.streams.pop(index, None)
+        if lines is None or head is None:
+            return exchange
+        framing = self.value["exchanges"][index]["response"].get(_OF_SSE, "")
+        events = event_lines.rebuilt(lines, framing, milliseconds(head.at))
+        return replace(exchange, steps=(head, *_chunks(events), exchange.end))
+
+
+def cassette_of(
+    document: Document, read_blob: ReadBlob, *, has_dollars: bool = True, left: Left | None = None
+) -> Cassette:
     """The cassette that a file's value stands for.
+
+    Args:
+        left: where given, event streams are checked, and left in it.
 
     Raises:
         CassetteError: a future version, a missing key, a wrong type, a `$base` that cannot be.
@@ -76,22 +104,28 @@ def cassette_of(document: Document, read_blob: ReadBlob, *, has_dollars: bool = 
     exchanges: list[Exchange] = []
     for index, item in enumerate(items):
         place = Place(document, item, f"exchanges[{index}]", document.line(items, index))
-        exchanges.append(_exchange(place, index, exchanges, read_blob, unknown, has_dollars))
+        exchanges.append(_exchange(place, index, exchanges, read_blob, unknown, has_dollars, left))
     if unknown:
         from convo_replay.shown import quoted
 
         named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-        warnings.warn(f"{document.path}: unknown keys, kept as they are: {quoted(named)}", UnknownKeys, stacklevel=4)
+        warnings.warn(f"{document.path}: unknown keys, kept as they are: {quoted(named)}", UnknownKeys, stacklevel=5)
     return Cassette(dict(clients), root.get("resendable", bool, True), exchanges, root.unknown(_FILE_KEYS))
 
 
 def _exchange(
-    place: Place, index: int, earlier: list[Exchange], read_blob: ReadBlob, unknown: list[str], has_dollars: bool
+    place: Place,
+    index: int,
+    earlier: list[Exchange],
+    read_blob: ReadBlob,
+    unknown: list[str],
+    has_dollars: bool,
+    left: Left | None,
 ) -> Exchange:
     test = place.get("test", str, "")
     request, response = place.below("request"), place.below("response")
     extra = place.unknown(_EXCHANGE_KEYS)
-    steps, end_extra = _steps(response, read_blob)
+    steps, end_extra = _steps(response, read_blob, index, left)
     kept = [(request, request.unknown(_REQUEST_KEYS)), (response, response.unknown(_RESPONSE_KEYS))]
     unknown.extend(f"{place.name}.{key}" for key in extra)
     for below, keys in kept:
@@ -259,7 +293,7 @@ def _part(request: Place, number: int, item: Any) -> Part:
     return Part(place.get("name", str), _plain_body(place, key), filename, place.get("type", str, ""))
 
 
-def _steps(place: Place, read_blob: ReadBlob) -> tuple[tuple[Step, ...], dict[str, Any]]:
+def _steps(place: Place, read_blob: ReadBlob, index: int, left: Left | None) -> tuple[tuple[Step, ...], dict[str, Any]]:
     steps: list[Step] = []
     value = place.value
     started, took = place.seconds("head"), place.seconds("took")
@@ -285,13 +319,20 @@ def _steps(place: Place, read_blob: ReadBlob) -> tuple[tuple[Step, ...], dict[st
             text = place.get(key, str)
             place.document.take(_PER_CHUNK * text.count("\n") + len(text), place.line)
             framing = place.word(_OF_SSE, event_lines.FRAMINGS[1:]) if _OF_SSE in value else ""
-            lines = event_lines.read(text, framing, milliseconds(started))
+            lines = event_lines.taken_apart(text, framing)
+            last = event_lines.last_of(lines, milliseconds(started)) if left is not None and steps else None
+            if left is not None and last is not None:
+                left.streams[index] = lines
+            else:
+                chunks = _chunks(event_lines.rebuilt(lines, framing, milliseconds(started)))
+                last = milliseconds(chunks[-1].at) if chunks else None
+                steps.extend(chunks)
         except event_lines.BadLine as error:
             raise place.error(key, f"event {error.index}: {error}", below=1 + error.index) from None
-        steps.extend([Chunk(at / 1000, raw) for at, raw in lines])
-        value[key] = ""  # tens of megabytes in a long conversation
-        if lines:
-            took = max(took, lines[-1][0] / 1000)
+        if left is None:
+            value[key] = ""  # tens of megabytes in a long conversation
+        if last is not None:
+            took = max(took, last / 1000)
             if took >= MOST_SECONDS:
                 raise place.error(key, f"expected less than {MOST_SECONDS} seconds, got {took:g} at its last event")
     elif key is not None:
@@ -306,6 +347,10 @@ def _steps(place: Place, read_blob: ReadBlob) -> tuple[tuple[Step, ...], dict[st
         raise place.error("status", "missing: without one nothing is complete")
     end = End(kind, took, below.word("phase", PHASES), below.get("detail", str, ""))
     return (*steps, end), below.unknown(frozenset(("kind", "phase", "detail")))
+
+
+def _chunks(lines: Iterable[tuple[int, bytes]]) -> list[Chunk]:
+    return [Chunk(at / 1000, raw) for at, raw in lines]
 
 
 def _without_status(place: Place) -> None:

@@ -263,6 +263,10 @@ class Detector:
             dense, views = runs.look(text, told, True) if told else ([], [])
             if dense or any(self.may_hold(view.text) for view in views):
                 return True
+        return self.knows(text)
+
+    def knows(self, text: str) -> bool:
+        """Whether a known value may stand in `text`: the part of `may_hold` that grows with what is learned."""
         if not (self._classes or self._halves):
             return False
         return bool(self.known(text)) or (self._escapable and "\\" in text) or self._halves.may_hold(text)

@@ -39,6 +39,7 @@ from convo_replay.exchange import (
 from convo_replay.redaction import environment, headers, naming, placed, placeholders, responses, urls
 from convo_replay.redaction.classes import BY_NAME, Policy
 from convo_replay.redaction.detect import Secret
+from convo_replay.redaction.quiet import Quiet
 from convo_replay.redaction.values import SHORT, Values
 from convo_replay.standins import STAND_IN
 
@@ -292,6 +293,10 @@ class Redactor:
                 for finding in found
                 if finding.cls in known or BY_NAME[finding.cls].severity == "error"
             ]
+
+    def quiet(self, before: Quiet | None = None) -> Quiet:
+        """What tells exchanges that hold nothing from the others, by what is known here; with the texts of `before`."""
+        return Quiet(self._values, before)
 
     @contextmanager
     def probing(self) -> Iterator[list[str]]:

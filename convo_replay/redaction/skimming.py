@@ -90,16 +90,8 @@ def _holds(body: bytes, values: Values) -> bool:
         return True
     if "\r" in text:
         text = text.replace("\r\n", "\n")
-    for name, pattern, instead in _COUNTED:
-        if name in text:
-            text = pattern.sub(instead, text)
-    memory = values.streamed
-    memory.at(values.detector.generation)
-    skim = _Skim(values)
-    try:
-        if not skim.take(text):
-            return True
-    except ValueError:  # an escape that is none
+    skim, memory = taken(text, values), values.streamed
+    if skim is None:
         return True
     wholes = {address: "".join(parts) for address, parts in skim.pieces.items()}
     fresh = [run for run in skim.others if run not in memory.clean]
@@ -120,7 +112,20 @@ def _holds(body: bytes, values: Values) -> bool:
     return False
 
 
-class _Skim:
+def taken(text: str, values: Values) -> Skim | None:
+    """The text of a stream taken apart; `None` where an event holds more than it says, or is written in its own way."""
+    for name, pattern, instead in _COUNTED:
+        if name in text:
+            text = pattern.sub(instead, text)
+    values.streamed.at(values.detector.generation)
+    skim = Skim(values)
+    try:
+        return skim if skim.take(text) else None
+    except ValueError:  # an escape that is none
+        return None
+
+
+class Skim:
     """A stream taken apart.
 
     Attributes:
@@ -239,7 +244,12 @@ def _is_string(piece: str) -> bool:
 
 
 def _unescaped(piece: str) -> str:
-    return piece if "\\" not in piece else str(json.loads(f'"{piece}"', strict=False))
+    if "\\" not in piece:
+        return piece
+    try:
+        return str(orjson.loads(f'"{piece}"'))
+    except ValueError:  # half of a character
+        return str(json.loads(f'"{piece}"', strict=False))
 
 
 def _value(run: str) -> Any:

@@ -124,8 +124,8 @@ def scan(
     if reason := binary(data):
         return Scanned(file, size=len(data), skipped=reason)
     with no_collection():
-        look = read(data, file, redact, secrets, environ)
-        return found(look, file, len(data))
+        # No name holds the look: it is gone before garbage is collected again.
+        return found(read(data, file, redact, secrets, environ), file, len(data))
 
 
 def scan_unread(file: Path, reason: str, *, redact: Mapping[str, Policy] | None = None) -> Scanned:

@@ -78,7 +78,7 @@ def fix(
     if reason := scanning.binary(data):
         left = Scanned(file, size=len(data), skipped=reason)
         return Fixed(left, left)
-    look = read(data, file, redact, secrets, environ)
+    look = read(data, file, redact, secrets, environ, whole=True)
     before = scanning.found(look, file, len(data))
     if not before.failing:
         return Fixed(before, before)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -78,6 +78,8 @@ class Look:
         self.urls_changed = 0
         self.cassette: Cassette | None = None
         self.made: list[Exchange] = []
+        self._silent: dict[tuple[str, str, str], int] = {}
+        """Headers that give nothing away, with what the redactor knew then."""
 
     def line(self, one: Found) -> int:
         """The line of a finding in the file, from 1."""
@@ -165,6 +167,19 @@ class Look:
 
     def header(self, exchange: int | None, side: str, header: Header) -> None:
         """Notes what a header gives away: known by its name, or by its value."""
+        asked = side, header.name, header.value
+        if self._silent.get(asked) != self.redactor.generation:
+            known = len(self.findings)
+            self._header(exchange, side, header)
+            if len(self.findings) == known:
+                self._silent[asked] = self.redactor.generation
+
+    def are_silent(self, side: str, headers: Iterable[tuple[str, str]]) -> bool:
+        """Whether all of these headers are known to give nothing away."""
+        generation = self.redactor.generation
+        return all(self._silent.get((side, *pair)) == generation for pair in headers)
+
+    def _header(self, exchange: int | None, side: str, header: Header) -> None:
         path = f"{side}.headers" if side else "headers"
         path = text_edits.joined(path, header.name) if header.name else path
         value = header.value
@@ -414,15 +429,20 @@ def _side(path: str) -> str:
     return "response" if "response" in path.lower() else "request"
 
 
-def redacted(redactor: Redactor, exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """As a recording is: what a later exchange gave away is looked for in the earlier ones, too."""
+def redacted(redactor: Redactor, exchanges: Sequence[Exchange], some: Collection[int] | None = None) -> list[Exchange]:
+    """As a recording is: what a later exchange gave away is looked for in the earlier ones, too.
+
+    Args:
+        some: those that are redacted, where the others are known to stay as they are.
+    """
     made: list[Exchange] = []
     knew = 0
-    for exchange in exchanges:
-        made.append(redactor.exchange(exchange))
-        knew = redactor.generation if len(made) == 1 else knew
+    for index, exchange in enumerate(exchanges):
+        made.append(redactor.exchange(exchange) if some is None or index in some else exchange)
+        knew = knew if index else redactor.generation
     if redactor.generation != knew:
-        made = [redactor.exchange(exchange) for exchange in made]
+        for index in range(len(made)) if some is None else sorted(some):
+            made[index] = redactor.exchange(made[index])
     return made
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path as File
 from typing import Any
 
 from convo_replay.bodies import message_key, parse_json
-from convo_replay.cassette import event_lines, files, plain_yaml, yaml_reader
+from convo_replay.cassette import Cassette, event_lines, files
 from convo_replay.cassette.model import milliseconds
+from convo_replay.cassette.reading import Left
 from convo_replay.cassette.response_bodies import json_bytes
-from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Text
+from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Request, Text
+from convo_replay.redaction import Redactor, placeholders
 from convo_replay.redaction.placeholders import OPAQUE_CLASS
 from convo_replay.scanning import text_edits
 from convo_replay.scanning.header_shapes import Header
@@ -24,28 +26,73 @@ from convo_replay.scanning.looking import Change, Look, redacted
 from convo_replay.scanning.source_tree import Path, Tree
 from convo_replay.sse import split
 
+_MOST_ROUNDS = 2
+"""How often what was learned from some exchanges is looked for in the others, before all are redacted."""
 
-def ours(look: Look, data: bytes, file: File, blobs: Mapping[str, bytes] | None = None) -> None:
+
+def ours(
+    look: Look, data: bytes, file: File, blobs: Mapping[str, bytes] | None, anew: Callable[[], Redactor], *, whole: bool
+) -> None:
     """Looks at a cassette of ours.
+
+    Args:
+        anew: makes a redactor like that of `look`.
+        whole: whether all exchanges are redacted, as they are to be written; else those in which something may be.
 
     Raises:
         CassetteError: it cannot be read.
     """
-    cassette = files.loads(data, file, blobs or None)
+    left = Left()
+    cassette = files.loads(data, file, blobs or None, left)
     look.format = "convo"
-    look.cassette = cassette
+    look.value = left.value
     look.exchanges = len(cassette.exchanges)
-    look.redactor.reserve(cassette.exchanges)
-    made = redacted(look.redactor, cassette.exchanges)
-    look.made = made
+    if whole:
+        look.cassette = cassette
+        loud = set(range(look.exchanges))
+        _redact(look, cassette, left, loud)
+    else:
+        loud = _redact_loud(look, cassette, left, anew)
     look.tree = Tree(look.text, is_json=look.text.lstrip()[:1] == "{")
-    value = plain_yaml.read(data)  # nearly always: what was edited by hand beyond the writer's layout is `None`
-    look.value = yaml_reader.read(data, str(file)).value if value is None else value
-    for index, (old, new) in enumerate(zip(cassette.exchanges, made, strict=True)):
-        _Exchange(look, index, old, new).look()
+    for index, (old, new) in enumerate(zip(cassette.exchanges, look.made, strict=True)):
+        one = _Exchange(look, index, old, new)
+        if index in loud:
+            one.look()
+        else:
+            one.look_at_names()
     extra = look.redactor.value(cassette.extra)
     look.values(None, "", cassette.extra, extra, ())
     look.between()
+
+
+def _redact_loud(look: Look, cassette: Cassette, left: Left, anew: Callable[[], Redactor]) -> set[int]:
+    """Redacts the exchanges that may hold something, or tell what another holds; which they are."""
+    quiet = look.redactor.quiet()
+    for index, exchange in enumerate(cassette.exchanges):
+        asked = left.value["exchanges"][index]["request"]
+        written = asked.get("json", exchange.request.json)
+        quiet.add(index, exchange, written, left.streams.get(index))
+    loud = quiet.loud()
+    for _ in range(_MOST_ROUNDS):
+        knew = look.redactor.generation
+        _redact(look, cassette, left, loud)
+        more = loud if look.redactor.generation == knew else look.redactor.quiet(quiet).again()
+        if more == loud:
+            return loud
+        loud, look.redactor = more, anew()  # in the order in which they stand there
+    everything = set(range(len(cassette.exchanges)))
+    _redact(look, cassette, left, everything)
+    return everything
+
+
+def _redact(look: Look, cassette: Cassette, left: Left, some: set[int]) -> None:
+    exchanges = cassette.exchanges
+    for index in some:
+        exchanges[index] = left.whole(exchanges[index], index)
+    if some and placeholders.may_hold(look.text):
+        streams = ["\n".join([data for _, _, data in lines]) for lines in left.streams.values()]
+        look.redactor.reserve([*exchanges, *[Exchange(Request("", text), ()) for text in streams]])
+    look.made = redacted(look.redactor, exchanges, some)
 
 
 class _Exchange:
@@ -72,6 +119,15 @@ class _Exchange:
         if old.body != new.body:
             self._response()
         look.values(index, "", dict(old.extra or {}), dict(new.extra or {}), at)
+
+    def look_at_names(self) -> None:
+        """Looks at what is known by its name alone: redaction would change nothing else."""
+        look, index, test = self._look, self._index, self._old.test
+        look.text_part(index, "test", test, look.redactor.label(test), (*self._at, "test"))
+        head = self._old.head
+        for side, headers in (("request", self._old.request.headers), ("response", head.headers if head else ())):
+            if not look.are_silent(side, headers):
+                self._headers(side, headers)
 
     def _headers(self, side: str, headers: Headers) -> None:
         count: dict[str, int] = {}

@@ -37,24 +37,30 @@ def read(
     environ: Mapping[str, str] | None = None,
     *,
     blobs: Mapping[str, bytes] | None = None,
+    whole: bool = False,
 ) -> Look:
     """Looks at the bytes of a file.
 
     Args:
         redact, secrets, environ: as in `scanning.scan`.
         blobs: of a cassette of ours, where they are not beside the file yet.
+        whole: whether all exchanges of a cassette of ours are redacted, to be written.
 
     Raises:
         CassetteError: it says it is a cassette of ours, and is none that can be read.
     """
-    redactor = Redactor(dict(os.environ if environ is None else environ), secrets, redact)
-    look = Look(_decoded(data), redactor)
+    known = dict(os.environ if environ is None else environ)
+
+    def anew() -> Redactor:
+        return Redactor(known, secrets, redact)
+
+    look = Look(_decoded(data), anew())
     if data.startswith(BOMS):
         data = look.text.encode("utf-8", "replace")
     if cassettes.is_ours(data):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnknownKeys)
-            ours(look, data, file, blobs)
+            ours(look, data, file, blobs, anew, whole=whole)
         look.images(None, "", look.text, None)
         return look
     value = _parsed(data, file, look)
