@@ -10,16 +10,17 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from convo_replay.cassette import Cassette, Written, load, rescue, update
+from convo_replay.cassette import Cassette, UnknownKeys, Written, dump, load, loads, rescue, update
 from convo_replay.config import RecordMode
 from convo_replay.errors import CassetteError, LeakFound, shown_path
-from convo_replay.exchange import Exchange
+from convo_replay.exchange import Chunk, Exchange
 from convo_replay.matching import Fingerprints
 from convo_replay.player import is_failure
 from convo_replay.redaction import Redactor, leaks, leaks_in_text
@@ -82,8 +83,28 @@ def _through(exchange: Exchange, before_record: Sequence[Callable[[Exchange], An
             return None
         if not isinstance(changed, Exchange):
             raise TypeError(f"before_record: {call!r} returned {type(changed).__name__}, expected Exchange or None")
+        if changed is not exchange and (reason := _unreadable(changed)):
+            raise ValueError(f"before_record: {call!r} returned an exchange that could not be read again: {reason}")
         exchange = changed
     return exchange
+
+
+def _unreadable(exchange: Exchange) -> str:
+    """Why a cassette with this exchange could not be loaded; its bodies, which can be anything, are not looked at."""
+    bare = replace(
+        exchange,
+        request=replace(exchange.request, body=None),
+        steps=tuple([step for step in exchange.steps if not isinstance(step, Chunk)]),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownKeys)
+        try:
+            [back] = loads(dump(Cassette(exchanges=[bare])).text, "").exchanges
+        except CassetteError as error:
+            return error.reason.partition(";")[0].removeprefix("exchanges[0].")
+        except (AttributeError, TypeError, ValueError) as error:
+            return str(error)
+    return "" if back.status == exchange.status else f"status: expected 100 to 999, got {exchange.status!r}"
 
 
 def save(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,27 @@ def test_before_record_changes_drops_and_is_held_to_its_word():
     assert texts(keeping.through(made(["a", "b"]), [drop_a])) == ["b"]
     with pytest.raises(TypeError, match="returned str, expected Exchange or None"):
         keeping.through(made(["a"]), [lambda one: "gone"])
+
+
+UNREADABLE = {
+    "a fault": ({"after": "banana"}, "after: expected a fault such as cut:eof@t1.5, got 'banana'"),
+    "a method": ({"request": Request("P O", "https://h/")}, "request.method: expected an HTTP method"),
+    "a URL": ({"request": Request("GET", "https://[h/")}, "request.url: expected a URL"),
+    "a status": ({"steps": (Head(0), End())}, "status: expected 100 to 999, got 0"),
+    "a text as status": ({"steps": (Head("200"), End())}, "status: expected 100 to 999, got '200'"),  # type: ignore[arg-type]
+    "an end": ({"steps": (Head(200), End("gone"))}, "an end of kind 'gone'"),  # type: ignore[arg-type]
+    "nothing": ({"steps": ()}, "response.status: missing"),
+    "a header": ({"request": Request("GET", "https://h/", (("a", 5),))}, ""),  # type: ignore[arg-type]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "reason"), UNREADABLE.values(), ids=UNREADABLE)
+def test_before_record_returns_what_can_be_read_again(change, reason):
+    with pytest.raises(ValueError, match=f"returned an exchange that could not be read again: {re.escape(reason)}"):
+        keeping.through(made(["a"]), [lambda one: replace(one, **change)])
+    kept = {"extra": {"note": 1}, "outcome": "failed", "steps": (End("refused", 1),), "after": "429@t1"}
+    [changed] = keeping.through(made(["a"]), [lambda one: replace(one, **kept)])
+    assert changed.after == "429@t1"
 
 
 def test_what_before_record_spoils_is_kept_aside(tmp_path):
