@@ -161,6 +161,12 @@ class Breakable:
         if self._replayed is not None and self._replayed is not self:
             self._replayed.expect(outcome)
 
+    def asserted(self, error: BaseException) -> None:
+        """The test expects this exception, and has said so (`pytest.raises`): that of a fault was not swallowed."""
+        with self.lock:
+            if self._breaking is not None:
+                self._breaking.asserted(error)
+
     @contextlib.contextmanager
     def replay(self, faults: Any = None, *, expect: Expected = "") -> Iterator[Conversation]:
         """Plays the recording from its start, as often as wanted, also inside `@given`; with faults or without.

@@ -85,6 +85,15 @@ class Breaking:
         """The test declares what comes of its faults."""
         self._expected = outcome
 
+    def asserted(self, error: BaseException) -> None:
+        """The test expects this exception: where it comes of a fault, nobody has swallowed that."""
+        from convo_replay.verdict.blame import is_deliberate, is_fault
+
+        hit = [attempt for attempt in self.run.attempts if attempt.faults]
+        own = bool(hit) and hit[-1] is self.run.attempts[-1] and is_deliberate(error)
+        if own or is_fault(error, self.run):
+            hit[-1].asserted = True
+
     # --- requests ----------------------------------------------------------------------------------
 
     def meet(self, request: Request, raw: Request, exchange: Exchange, slot: int, *, again: bool) -> Attempt:

@@ -176,6 +176,7 @@ def one_run(plan: Plan, exchanges: Sequence[Exchange]) -> Plan:
     if len(found) != 1:
         raise ValueError(
             f"{plan}: expected one run, got {len(found)} ({found[0].id}, {found[1].id}, …); name one of them, or all: "
-            f"faults={str(plan)!r} on the marker, or a loop over faults.expand(…)"
+            f"faults={str(plan)!r} on the marker, or "
+            f"`for one in faults.expand(faults.parse({str(plan)!r}), convo.recorded_exchanges)` with faults=one.plan"
         )
     return found[0].plan

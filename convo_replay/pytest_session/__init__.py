@@ -26,7 +26,7 @@ from convo_replay.conversation import Conversation
 from convo_replay.errors import CassetteError, ConvoFailure, LeakFound
 from convo_replay.pytest_hooks import faults_of, is_adopted, is_convo
 from convo_replay.pytest_options import max_requests
-from convo_replay.pytest_session import failures, settings
+from convo_replay.pytest_session import asserting, failures, settings
 from convo_replay.pytest_session.tally import LiveRequests, SessionBudget, Tally, write_summary
 from convo_replay.pytest_session.wide import WideFixtures
 
@@ -74,6 +74,7 @@ class PytestSession:
 
     def __init__(self, config: pytest.Config) -> None:
         failures.install()
+        self._look_away = asserting.watch()
         self.config = config
         self.tally = Tally()
         budget_file = getattr(config, "workerinput", {}).get("convo_budget_file")
@@ -318,6 +319,9 @@ class PytestSession:
         worker_output = getattr(self.config, "workeroutput", None)
         if worker_output is not None:
             worker_output["convo_sums"] = self.tally.sums()
+
+    def pytest_unconfigure(self) -> None:
+        self._look_away()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         write_summary(terminalreporter, [self.tally.sums()])

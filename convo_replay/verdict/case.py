@@ -104,8 +104,13 @@ class Case:
 
     @cached_property
     def unanswered(self) -> list[Question]:
-        """Those of them that were never answered."""
-        return [question for question in self.faulted if question.answer is None]
+        """Those of them that were never answered, and the test does not say that this is right."""
+        return [question for question in self.faulted if question.answer is None and not question.last.asserted]
+
+    @cached_property
+    def asserted(self) -> list[Question]:
+        """Those of which it does."""
+        return [question for question in self.faulted if question.answer is None and question.last.asserted]
 
     @cached_property
     def diverged(self) -> list[Attempt]:

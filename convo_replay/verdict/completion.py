@@ -75,7 +75,7 @@ class Delivered:
     def how(self) -> How:
         """Whether the attempt was answered."""
         found = self._judged()
-        return "same" if found == "no" and self._broke_after_its_end() else found
+        return "same" if found == "no" and (self._broke_after_its_end() or self._hides_an_error()) else found
 
     def _judged(self) -> How:
         attempt, played = self.attempt, self.attempt.exchange
@@ -196,6 +196,19 @@ class Delivered:
         head = () if played.head is None else (_plain(played.head),)
         made = _reply(replace(played, steps=(*head, Chunk(0.0, came), End())))
         return same_content(made.content, self.recorded.content)
+
+    def _hides_an_error(self) -> bool:
+        """Whether all of the answer is there but its terminal event, and an error that no SDK sees: Anthropic's drops
+        events without a name (protocol.md §4.4)."""
+        mine, theirs = self.reply, self.recorded
+        return (
+            self.attempt.state != "raised"
+            and bool(mine.stop_reason)
+            and mine.stop_reason == theirs.stop_reason
+            and getattr(find(self.attempt.request), "format", "") == "anthropic"
+            and {rule for rule, _ in self._wrong} <= {"stream-error-unnamed", "stream-unterminated"}
+            and same_content(mine.content, theirs.content)
+        )
 
     def _left_before_anything_showed(self) -> bool:
         """Whether the client closed a good answer by itself: it had what it wanted."""

@@ -64,6 +64,8 @@ class Attempt:
     """Bytes that were handed out → bytes of `exchange` that they stand for, where the two differ."""
     state: Literal["open", "read", "raised", "left", "diverged"] = "open"
     """See `Ended`."""
+    asserted: bool = False
+    """The test expects the exception that came of it, and says so (`pytest.raises`)."""
     raised: BaseException | None = None
     """What the transport raised in place of (the rest of) the answer; of one that was left, its cancellation."""
     waits: list[Wait] = field(default_factory=list)

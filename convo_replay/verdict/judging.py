@@ -119,15 +119,20 @@ def outcome_of(case: Case, raised: BaseException | None) -> Outcome:
     if run.hung or run.stopped:
         return "crashed"
     all_fired = len(run.fired) >= len(run.plan.specs)
-    if raised is not None and not is_fault(raised, run) and not (case.unanswered and is_deliberate(raised)):
+    if raised is not None and not is_fault(raised, run) and not (_is_silent(case) and is_deliberate(raised)):
         return "crashed"
     if raised is None and case.unanswered and case.expected != "handled":
         return "silent"
     if not all_fired and not (run.plan.drawn and raised is not None):
         return "not-fired"
-    if raised is not None:
+    if raised is not None or (case.asserted and case.expected != "handled"):
         return "raised"
-    return "handled" if case.unanswered else "recovered"
+    return "handled" if case.unanswered or case.asserted else "recovered"
+
+
+def _is_silent(case: Case) -> bool:
+    """Whether a turn went without an answer and nothing was raised for it: who notices raises something of his own."""
+    return any(question.last.state != "raised" for question in case.unanswered)
 
 
 def _found(case: Case) -> list[Judgement]:

@@ -76,7 +76,7 @@ def reason(case: Case, raised: BaseException | None, redact: Callable[[str], str
         never = f"{', '.join(missing) or 'the fault'} never applied"
         return f"{never}: the test did not come to the attempt that it names{ended}"
     if case.outcome in ("silent", "handled"):
-        return f"{said}: {'; '.join(_unanswered(question) for question in case.unanswered)}"
+        return f"{said}: {'; '.join(_unanswered(question) for question in (*case.unanswered, *case.asserted))}"
     if case.outcome == "diverged":
         first = case.diverged[0]
         breaks = "".join(f"; it breaks {one.rule} ({one.path})" for one in first.broken[:3])
@@ -88,6 +88,8 @@ def reason(case: Case, raised: BaseException | None, redact: Callable[[str], str
     if raised is not None:
         after = "; ".join(_unanswered(question) for question in case.unanswered) if case.outcome == "crashed" else ""
         return f"{said}: {described(raised, redact)}" + (f" (after {after})" if after else "")
+    if case.outcome == "raised":
+        return f"{said}: {'; '.join(_unanswered(question) for question in case.asserted)}, as the test expects"
     return said
 
 

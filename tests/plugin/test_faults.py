@@ -90,10 +90,27 @@ def test_injected(convo):
     convo.expect("handled")
 
 @pytest.mark.convo
-def test_injected_and_swallowed(convo):
+def test_injected_and_expected(convo):
     convo.inject("500")
     with pytest.raises(httpx.HTTPStatusError):
         ask()
+
+@pytest.mark.convo
+def test_injected_and_wrapped(convo):
+    convo.inject("cut:eof@3")
+    with pytest.raises(RuntimeError):
+        if ask() != "a b c":
+            raise RuntimeError("half an answer")
+
+@pytest.mark.convo
+def test_injected_and_swallowed(convo):
+    convo.inject("500")
+    try:
+        ask()
+    except httpx.HTTPStatusError:
+        pass
+    with pytest.raises(ZeroDivisionError):
+        1 / 0
 """
 NOTHING_TO_BREAK = """
 import pytest
@@ -113,7 +130,8 @@ def test_by_config(): pass
 RECORDED = (
     "test_recovers", "test_accepts", "test_declares", "test_gives_up", "test_asserts",
     "test_asks_nothing", "test_known", "test_skips", "test_in_set_up", "test_fails_anyway", "TestA.test_it",
-    "TestU.test_it", "test_async[hi]", "test_injected", "test_injected_and_swallowed",
+    "TestU.test_it", "test_async[hi]", "test_injected", "test_injected_and_expected", "test_injected_and_wrapped",
+    "test_injected_and_swallowed",
 )  # fmt: skip
 BECAME = {
     "test_recovers[429]": "passed recovered",
@@ -140,6 +158,8 @@ BECAME = {
     "test_all[faults]": "skipped unrecorded",
     "test_by_config[429]": "skipped unrecorded",
     "test_injected": "passed handled",
+    "test_injected_and_expected": "passed raised",
+    "test_injected_and_wrapped": "passed raised",
     "test_injected_and_swallowed": "failed silent error-swallowed",
 }
 

@@ -187,6 +187,16 @@ def computing(call: Client) -> Client:
     return client
 
 
+def later(call: Client) -> Client:
+    """Swallows what is raised, and raises something of its own that knows nothing of that."""
+
+    def client() -> None:
+        swallowing(call)()
+        raise LookupError("nothing to show")
+
+    return client
+
+
 def swallowing(call: Client) -> Client:
     def client() -> None:
         with contextlib.suppress(Exception):
@@ -336,6 +346,7 @@ BAD: list[tuple[str, str, str, Client, str, list[str]]] = [
     ("no wait, chat", "chat_create", "disconnect:eofx2", stubborn(3, bare_chat), "recovered", ["error no-backoff"]),
     ("one retry at once", "create", "500", stubborn(2, bare_create), "recovered", ["warn no-backoff"]),
     ("builds itself anew", "create", "529x3", stubborn(4, computing(bare_create)), "recovered", ["error no-backoff"]),
+    ("something else, later", "stream", "cut:reset@3", later(raw), "crashed", []),
     ("gave up", "create", "529", bare_create, "raised", ["warn gave-up"]),
     ("gave up, chat", "chat_stream", "connect:refused", lambda: chat_raw(client=completions(max_retries=0)), "raised",
      ["warn gave-up"]),
@@ -415,6 +426,10 @@ def until_its_end() -> None:
     assert seen[-1] == "message_stop"
 
 
+def stops_for_a_reason() -> None:
+    assert helper().stop_reason
+
+
 def first(count: int) -> None:
     with create(stream=True) as stream:
         for _, _ in zip(range(count), stream, strict=False):
@@ -432,6 +447,13 @@ GOOD: list[tuple[str, str, str, Client, str]] = [
     ("wraps it", "create", "529x*", lambda: wrapping(create), "raised"),
     ("another model", "create", "529x*", lambda: fallback("claude-haiku-5-5"), "diverged"),
     *((f"had it all, {spec}", "stream", spec, until_its_end, "recovered") for spec in AFTER_ITS_END),
+    (
+        "asks again unless there is a stop_reason",
+        "stream",
+        f"error_unnamed@{EVENTS - 1}",
+        stops_for_a_reason,
+        "recovered",
+    ),
     ("leaves in time", "stream", "cut:eof@3", lambda: first(3), "recovered"),
     ("leaves before", "stream", "cut:eof@4", lambda: first(3), "recovered"),
     ("a deadline", "stream", "stall@3", lambda: asyncio.run(in_time()), "raised"),

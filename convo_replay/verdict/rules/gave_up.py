@@ -25,7 +25,7 @@ RULE = Rule(
 def check(case: Case) -> Iterator[Judgement]:
     if case.outcome != "raised":
         return
-    for question in case.unanswered:
+    for question in (*case.unanswered, *case.asserted):
         attempt = question.last
         if len(question.tries) > 1 or attempt.waits or not attempt.faults:
             continue
