@@ -16,10 +16,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
-from convo_replay.redaction import encodings, naming, placeholders, runs
+from convo_replay.redaction import encodings, media, naming, placeholders, runs
 from convo_replay.redaction.classes import ANCHORS, CLASSES, LOOSE, SEARCHED, Class, classify
 from convo_replay.redaction.classes.entry import LEAST_RUN, trie
-from convo_replay.redaction.halves import Halves
+from convo_replay.redaction.halves import BEGINS, Halves
 from convo_replay.redaction.literals import Literals, encoded_forms, forms, literals
 from convo_replay.redaction.placeholders import Placeholder
 
@@ -87,6 +87,8 @@ class Detector:
         self._recent: dict[str, tuple[str, ...]] = {}
         """The others."""
         self._searched = 0
+        self._least = BEGINS
+        """Characters of the shortest text that a known value, or the beginning of one, may be in."""
         self.least_number = _LEAST_NUMBER
         """Numbers below hold nothing."""
         self._patterns = [secret for secret in secrets if isinstance(secret, re.Pattern)]
@@ -114,6 +116,7 @@ class Detector:
             self.least_number = min(self.least_number, 10 ** (len(value) - 1))
         self._halves.add(value, self._classes[value])
         new = [form for form in forms(value) if self._forms.setdefault(form, value) == value]
+        self._least = min(self._least, *map(len, new)) if new else self._least
         self._recent[value] = tuple(form for form in new if form != value)
         self._encoded.update((form, first) for form, first in encoded_forms(value).items() if form != value)
         self._escapable = self._escapable or _ESCAPABLE.search(value) is not None
@@ -145,7 +148,8 @@ class Detector:
     ) -> list[Finding]:
         found = [*self.known(text), *self._begun(text)] if self._classes or self._halves else []
         for value, cls in local.items() if local else ():
-            found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
+            if value in text:
+                found += [Finding(m.start(), m.end(), cls, value) for m in re.finditer(re.escape(value), text)]
         if len(text) > _SHORT or not (text in _clean or text in _empty or _is_word(text)):
             found += self._by_table(text, found, custom, context, depth)
         if self._escapable and depth:
@@ -159,10 +163,10 @@ class Detector:
         return _merged(text, found, _fixed(text)) if found else []
 
     def is_plain(self, text: str) -> bool:
-        """Whether nothing is known but the table, and a short text holds nothing of that; cheap."""
-        if self._classes or self._halves or self._patterns or self._callables:
+        """Whether a short text is known to hold nothing; cheap."""
+        if self._patterns or self._callables or not (text in _clean or _is_word(text)):
             return False
-        return text in _clean or _is_word(text)
+        return len(text) < self._least or not self.knows(text)
 
     def _by_table(self, text: str, known: Sequence[Finding], custom: bool, context: bool, depth: int) -> list[Finding]:
         """What the table, names and encodings say; a short text of which they say nothing is remembered."""
@@ -254,19 +258,23 @@ class Detector:
         if self._patterns or self._callables:
             return True
         if len(text) > _SHORT or text not in _clean:
+            looked = media.without(text)
             for part, anchors in _LOOSE:
-                if part in text and any(anchor in text and _may_go_on(text, anchor, each) for anchor, each in anchors):
+                if part in looked:
+                    for anchor, classes in anchors:
+                        if anchor in looked and _may_go_on(looked, anchor, classes):
+                            return True
+            if encodings.is_escaped(looked) or naming.may_hold(looked) or _may_match(looked):
+                return True
+            told = runs.telling(looked)
+            if told:
+                dense, views = runs.look(looked, told, True)
+                if dense or any(self.may_hold(view.text) for view in views):
                     return True
-            if encodings.is_escaped(text) or naming.may_hold(text) or _may_match(text):
-                return True
-            told = runs.telling(text)
-            dense, views = runs.look(text, told, True) if told else ([], [])
-            if dense or any(self.may_hold(view.text) for view in views):
-                return True
         return self.knows(text)
 
     def knows(self, text: str) -> bool:
-        """Whether a known value may stand in `text`: the part of `may_hold` that grows with what is learned."""
+        """Whether a known value may stand in `text`, or in what it is the JSON of: the part that grows."""
         if not (self._classes or self._halves):
             return False
         return bool(self.known(text)) or (self._escapable and "\\" in text) or self._halves.may_hold(text)

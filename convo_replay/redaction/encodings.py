@@ -61,6 +61,9 @@ _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 # Ten characters of text or more, written byte by byte: `\\x73\\x6b`, `0x73, 0x6b`.
 _BYTE = re.compile(r"(?:(?<!\\)\\{1,16}+x|0x)(?P<byte>[2-9A-Fa-f][0-9A-Fa-f]|0[9AaDd])[, ]{0,2}+")
 _BYTES = re.compile(rf"(?:{_BYTE.pattern.replace('?P<byte>', '?:')}){{10,}}+")
+# Two of them: where none are, ten are not. What begins with a literal is found ten times as fast.
+_TWO_0X = re.compile(r"0x[0-9A-Fa-f]{2}[, ]{0,2}(?:0x|\\)")
+_TWO_X = re.compile(r"\\x[0-9A-Fa-f]{2}[, ]{0,2}(?:0x|\\)")
 _AROUND = 256
 _DENSE = re.compile(r"[A-Za-z0-9+/=_.-]*")
 
@@ -80,7 +83,7 @@ def _may_be_escapes(text: str) -> bool:
 
 
 def _may_be_bytes(text: str) -> bool:
-    return "\\x" in text or "0x" in text
+    return ("0x" in text and _TWO_0X.search(text) is not None) or ("\\x" in text and _TWO_X.search(text) is not None)
 
 
 def _in_bytes(run: re.Match[str]) -> View:

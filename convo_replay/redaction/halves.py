@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from convo_replay.redaction.classes import BY_NAME, classify
 
-_BEGINS = 8
+BEGINS = 8
 """Characters of a value that are told from what stands there by chance …"""
 _BEGINS_AS_MANY = 16
 """… and of one that begins like all of its kind (`sk-ant-api03-`)."""
@@ -30,7 +30,7 @@ class Halves:
     def add(self, value: str, cls: str) -> bool:
         """`value`, of class `cls`, is a known one; whether it may be cut in two, and was not known so far."""
         item = BY_NAME.get(cls)
-        begins = _BEGINS if cls in _TOLD or classify(value) is None else _BEGINS_AS_MANY
+        begins = BEGINS if cls in _TOLD or classify(value) is None else _BEGINS_AS_MANY
         if len(value) < max(_LEAST, begins + 1) or item is None or len(self._values) >= _MOST:
             return False
         if (item.severity != "error" and cls not in _TOLD) or value in self._values:

@@ -190,6 +190,9 @@ _ROOTS = (
     ("bearer", ("bearer",)), ("authorization", ("authorization",)),
 )  # fmt: skip
 _TOKEN = re.compile(r"token(?!s(?![a-z]))")  # `tokens` are counted, in every body, and never told
+_RARE = re.compile(r"pa(?:t|ss)(?![a-z])")
+"""Last words of keys that are too short to be looked for in a text."""
+_COLON = re.compile(r'"\s{0,8}:')
 _SMALL = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=：]|\s|,|>|\x1b|\\{1,4}(?:u001[bB]|x1[bB]|033|e)\[""")
 _FLAGS = (" -p", "-u ", "--user")
@@ -246,8 +249,20 @@ def may_hold(text: str) -> bool:
             end = _name_end(text, at + len(root))
             if _BESIDE.match(text, end) and telling(text[_name_start(text, at) : end]):
                 return True
+            if _is_in_key(text, at):
+                return True
             at = _next(low, root, end)
+    if ("pat" in low or "pass" in low) and any(_is_in_key(text, found.start()) for found in _RARE.finditer(low)):
+        return True
     return any(_FLAG.match(text, at) for flag in _FLAGS if flag in text for at in _places(text, flag))
+
+
+def _is_in_key(text: str, at: int) -> bool:
+    """Whether `text[at]` stands in a telling key of a JSON object, which may be of several words."""
+    start, end = text.rfind('"', max(0, at - 80), at), text.find('"', at, at + 80)
+    if start < 0 or end < 0 or _COLON.match(text, end) is None:
+        return False
+    return telling(text[start + 1 : end].rstrip("\\"))
 
 
 def _roots(low: str) -> Iterator[str]:

@@ -313,16 +313,11 @@ class Redactor:
         values = self._values
         made = []
         by_value = not isinstance(body, (Text, Binary, Blob))
-        for spelled, value in given:
-            asked = spelled, by_value, response
-            known = self._decided.get(asked)
-            if known is None:
-                name = spelled.lower()
-                decided = headers.decide(name, body, values.policy, response=response)
-                known = (name, *decided)
-                if len(self._decided) < _MOST_NAMES:
-                    self._decided[asked] = known
-            name, cls, policy = known
+        decided = [self._decide(spelled, body, by_value, response) for spelled, _ in given]
+        kept = [value for (_, value), (_, _, policy) in zip(given, decided, strict=True) if policy == "keep"]
+        if len(kept) > 1:
+            values.is_nothing(kept, ())
+        for (_, value), (name, cls, policy) in zip(given, decided, strict=True):
             if policy == "placeholder" and cls is not None:
                 made.append((name, value if _is_placeholder(value) else values.place(cls, value)))
             elif policy == "keep" and name == "location" and response:
@@ -335,6 +330,17 @@ class Redactor:
                 else:
                     values.string(value)
         return given if tuple(made) == given else tuple(made)
+
+    def _decide(self, spelled: str, body: Body, by_value: bool, response: bool) -> tuple[str, str | None, Policy]:
+        """The name of a header in small letters, its class, and what becomes of it."""
+        asked = spelled, by_value, response
+        known = self._decided.get(asked)
+        if known is None:
+            name = spelled.lower()
+            known = (name, *headers.decide(name, body, self._values.policy, response=response))
+            if len(self._decided) < _MOST_NAMES:
+                self._decided[asked] = known
+        return known
 
     def _learn_ids(self, given: Headers) -> None:
         for name, value in given:
@@ -401,14 +407,19 @@ class Redactor:
         told = {key: self._told_before(key, held) for key, held in value.items()} if asked else {}
         # All placeholders that the request brings are sighted before the first new one is numbered.
         written: dict[int, bytes] = {}
+        shorts, fresh = list(value), list[tuple[Any, bytes]]()
         for key, held in value.items():
             for item in held[len(told.get(key, ())) :] if isinstance(held, list) else [held]:
                 if isinstance(item, str) and len(item) <= SHORT:
                     self._values.sight(item)
+                    shorts.append(item)
                 elif isinstance(item, (str, dict, list)) and id(item) not in self._own:
                     written[id(item)] = data = _dumped(item)
+                    fresh.append((item, data))
                     if placeholders.may_hold_bytes(data):
                         self._values.sight(data.decode())
+        fresh = [part for part in fresh if not asked or _key(part[1]) not in self._memo]
+        nothing = True if self._values.is_nothing(shorts, fresh) else False if len(fresh) == 1 else None
         made: dict[str, Any] = {}
         changed = False
         for key, held in value.items():
@@ -416,7 +427,7 @@ class Redactor:
             if isinstance(held, list):
                 before = told.get(key, [])
                 new = held[len(before) :]
-                items = [self._remembered(item, written) for item in new]
+                items = [self._remembered(item, written, nothing) for item in new]
                 out = [*before, *items]
                 if all(map(is_, out, held)):
                     out = held
@@ -425,7 +436,7 @@ class Redactor:
             elif isinstance(held, str) and naming.telling(key):
                 out = self._values.field(value, key, held)
             else:
-                out = self._remembered(held, written)
+                out = self._remembered(held, written, nothing)
             name = self._values.string(key)
             changed = changed or out is not held or name is not key
             made[name] = out
@@ -438,8 +449,13 @@ class Redactor:
             return []
         return out
 
-    def _remembered(self, item: Any, written: Mapping[int, bytes]) -> Any:
-        """A part of a document, redacted; `written` has the JSON text of those that are met for the first time."""
+    def _remembered(self, item: Any, written: Mapping[int, bytes], nothing: bool | None) -> Any:
+        """A part of a document, redacted.
+
+        Args:
+            written: the JSON texts of those that are met for the first time.
+            nothing: whether nothing is in any of them, but in opaque fields perhaps, where that is known.
+        """
         if isinstance(item, str) and len(item) <= SHORT:
             made = self._values.string(item)
             return made if made is item else self._interned.setdefault(_key(_dumped(made)), made)
@@ -451,7 +467,7 @@ class Redactor:
         known = self._memo.get(digest)
         if known is not None and (not probing or self._interned.get(digest) is known):
             return known
-        out: Any = self._values.part(item, data)
+        out: Any = self._values.part(item, data, nothing=nothing)
         if probing and out is not item:
             return out
         kept = digest if out is item else _key(_dumped(out))

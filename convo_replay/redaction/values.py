@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from operator import is_
@@ -95,9 +96,13 @@ class Values:
 
     def string(self, text: str) -> str:
         """`text` with placeholders."""
-        if text in self._clean and not (self.local and any(value in text for value in self.local)):
+        if self.local and self.is_local(text):
+            plain = False
+        elif text in self._clean:
             return text
-        if not (self._is_plain(text) and not self.local):
+        else:
+            plain = self._is_plain(text)
+        if not plain:
             for _ in range(_ROUNDS):
                 found = self.spans(text)
                 if not found:
@@ -182,15 +187,33 @@ class Values:
         made = self.label(text) if encodings.are_medium(data) else self.string(text)
         return data if made is text else made.encode("utf-8", "surrogateescape")
 
-    def part(self, value: Any, data: bytes) -> Any:
-        """A JSON value, by one look at `data`, its text: in most nothing could be found at all."""
+    def part(self, value: Any, data: bytes, *, nothing: bool | None = None) -> Any:
+        """A JSON value, by one look at `data`, its text: in most nothing could be found at all.
+
+        Args:
+            nothing: whether nothing is in it, but in opaque fields perhaps (`is_nothing`), where that is known.
+        """
         text = data.decode()
-        if self.may_find(text):
+        if nothing is False or (nothing is None and self.may_find(_unsigned(value, text))):
             return self.value(value)
-        for mark in opaque.MARKS:
-            if mark in text:
-                return self._opaque_in(value)
-        return value
+        return self._opaque_in(value) if _may_be_signed(text) else value
+
+    def is_nothing(self, shorts: Iterable[str], parts: Iterable[tuple[Any, bytes]]) -> bool:
+        """Whether nothing could be found in any of these texts, searched as one, but in opaque fields.
+
+        Args:
+            shorts: strings.
+            parts: JSON values with their texts.
+        """
+        asked = [text for text in dict.fromkeys(shorts) if text not in self._clean]
+        if any(map(_OPENS.match, asked)) or any(map(placeholders.may_hold, asked)):
+            return False
+        # No value holds a line break that stands between two texts, so none goes unseen.
+        joined = "\n".join([*asked, *(_unsigned(value, data.decode()) for value, data in parts)])
+        if joined and self.may_find(joined):
+            return False
+        self._keep_clean(asked)
+        return True
 
     def _opaque_in(self, value: Any) -> Any:
         """A JSON value in whose text nothing is found, but in opaque fields perhaps."""
@@ -400,7 +423,10 @@ class Values:
 
     def is_local(self, text: str) -> bool:
         """Whether something stands in `text` that is looked for in the response at hand only."""
-        return any(value in text for value in self.local)
+        for value in self.local:  # noqa: SIM110, asked of every text
+            if value in text:
+                return True
+        return False
 
     def replaces(self, text: str) -> bool:
         """Whether an opaque value has to be replaced."""
@@ -474,6 +500,35 @@ def _is_opaque(group: Sequence[streams.Piece], whole: str) -> bool:
         return not _is_key(whole)
     filled = [piece for piece in group if piece.text]
     return bool(filled) and all(opaque.is_opaque(piece.field, piece.text, piece.owner) for piece in filled)
+
+
+def _may_be_signed(text: str) -> bool:
+    """Whether opaque fields may be in a value with this JSON text."""
+    for mark in opaque.MARKS:  # noqa: SIM110, see `placeholders.may_hold`
+        if mark in text:
+            return True
+    return False
+
+
+def _unsigned(value: Any, text: str) -> str:
+    """The JSON text of a value without what is opaque in it: nobody looks for a text in that."""
+    if _may_be_signed(text):
+        for held, count in Counter(_opaque_values(value)).items():
+            quoted = f'"{held}"'
+            if text.count(quoted) == count:
+                text = text.replace(quoted, '""')
+    return text
+
+
+def _opaque_values(value: Any) -> Iterator[str]:
+    """The opaque values anywhere in a JSON value that are no keys."""
+    for held in value if isinstance(value, list) else value.values() if isinstance(value, dict) else ():
+        if isinstance(held, (list, dict)):
+            yield from _opaque_values(held)
+    for field in opaque.FIELDS.intersection(value) if isinstance(value, dict) else ():
+        held = value[field]
+        if isinstance(held, str) and opaque.is_opaque(field, held, value) and not _is_key(held):
+            yield held
 
 
 def _is_key(text: str) -> bool:

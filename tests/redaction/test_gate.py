@@ -87,3 +87,12 @@ def test_a_file_is_searched_as_it_is_written() -> None:
 def test_whom_the_name_of_a_test_names_its_source_names_too() -> None:
     assert leaks([_exchange(test="test_a.py::test_b[ada@corp.co.uk-Ada]")], Redactor()) == []
     assert leaks([_exchange(test=f"test_a.py::test_b[{KEY}]")], Redactor()) == [("anthropic-key", "exchanges[0].test")]
+
+
+def test_what_was_redacted_before_is_no_reason_to_pass_it() -> None:
+    redactor = Redactor()
+    signed = {"type": "thinking", "thinking": "hm", "signature": "Ex4mple" * 8}
+    message = {"role": "user", "content": [signed, {"type": "text", "text": "ask ada@lovelace.dev"}]}
+    exchange = _exchange(body=Json({"model": "m", "messages": [message]}))
+    assert leaks([redactor.exchange(exchange)], redactor) == []
+    assert [cls for cls, _ in leaks([exchange], redactor)] == ["email"]

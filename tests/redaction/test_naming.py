@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from convo_replay.redaction import naming
+import json
+
+import pytest
+
+from convo_replay.exchange import Json, Request
+from convo_replay.redaction import Redactor, naming
 from tests.corpus import CORPUS, index, needs_corpus, read
 
 TELLING = [
@@ -199,6 +204,15 @@ def test_the_name_says_the_class() -> None:
     assert naming.named("twilio_auth_token", "0f9e8d7c6b5a49382716f5e4d3c2b1a0") == "twilio-key"
     assert naming.named("api_key", V) == "named-secret"
     assert naming.named("name", V) is None
+
+
+@pytest.mark.parametrize("key", ["api key", "pat", "dbPass", "db pass 2", "key of", "path"])
+@pytest.mark.parametrize("beside", ["", "signature"])
+def test_a_key_of_several_words_in_a_message(key: str, beside: str) -> None:
+    for value in ({key: V}, json.dumps({key: V}), json.dumps({"a": [{key: V}]}, indent=1)):
+        message = {"role": "user", "content": [{"type": "x", beside: "Ex4mple" * 8}, {"type": "y", "input": value}]}
+        made = Redactor().request(Request("POST", "https://a.b/v1", (), Json({"messages": [message]}))).json
+        assert (V in json.dumps(made)) == (not naming.telling(key)), value
 
 
 @needs_corpus

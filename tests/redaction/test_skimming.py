@@ -90,6 +90,8 @@ HOLDING: dict[str, bytes] = {
     "not UTF-8": b"data: \xff" + SECRET.encode() + b"\n\n",
     "by its place": _stream(_delta("a"), {"type": "response.created", "response": {"user": "ada"}}),
     "by its name": _stream(_delta("a"), {"type": "x", "api_key": "q7Rw9Zt2Lk4Xv8Bn1Mc6"}),
+    "an escape that is none": _stream(_delta("a")) + _stream(json.dumps(_delta("@q " + SECRET)).replace("@", "\\")),
+    "as the escapes of a row": _stream(*[json.dumps(_delta(char)).replace("R", "\\u0052") for char in f"\n{SECRET}"]),
     "half of it": _stream(_delta("it is "), _delta(SECRET[:12])),
     "log probabilities": _stream(
         *[
@@ -112,3 +114,36 @@ def test_a_stream_that_holds_something_is_never_left_alone(name: str, monkeypatc
 @pytest.mark.parametrize("name", ["in two", "in two, chat", "numbered", "named events", "two pieces an event"])
 def test_a_stream_that_holds_nothing_is(name: str) -> None:
     assert not _skimmed(HOLDING[name], _values())
+
+
+def test_wherever_it_stands_in_a_row_of_events() -> None:
+    pieces = [f"{number:015} " * 3 for number in range(160)]  # more than two windows
+    assert not _skimmed(_stream(*map(_delta, pieces)), _values(SECRET))
+    for at in range(len(pieces)):
+        split = [*pieces[:at], *HALVES, *pieces[at:]]
+        assert _skimmed(_stream(*map(_delta, split)), _values(SECRET)), at
+
+
+def _many(text: str) -> bytes:
+    return _stream(_delta("a"), {"type": "content_block_stop", "index": 0, "said": text}, _delta("b"))
+
+
+def test_what_was_nothing_in_one_stream_may_be_something_in_the_next() -> None:
+    values = _values()
+    assert not _skimmed(_many(SECRET), values)
+    assert not _skimmed(_many(SECRET), values)
+    values.local = {SECRET: "request-id"}
+    assert _skimmed(_many(SECRET), values)
+    values.local = {}
+    assert not _skimmed(_many(SECRET), values)
+    values.learn(SECRET, "api-key")
+    assert _skimmed(_many(SECRET), values)
+
+
+def test_numbers_of_placeholders_in_a_stream_are_taken() -> None:
+    values = _values()
+    for number in (3, 7):
+        assert not _skimmed(_many(f"redacted-email-{number}@example.com"), values)
+        assert values.place("email", f"{number}@b.c") == f"redacted-email-{number + 1}@example.com"
+    assert not _skimmed(_stream(_delta("redacted-jwt-4"), _delta("b")), values)
+    assert values.place("jwt", SECRET) == "redacted-jwt-5"
