@@ -328,6 +328,11 @@ def _yaml11() -> Any:
 
 
 def _resolve_yaml11(text: str) -> Any:
+    return _resolved_yaml11(text) if len(text) < 64 else _resolved_yaml11.__wrapped__(text)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _resolved_yaml11(text: str) -> Any:
     loader, ScalarNode = _yaml11()
     tag = loader.resolve(ScalarNode, text, (True, False))
     if tag in (_STR, _CORE + "value", _CORE + "merge", _CORE + "timestamp"):

@@ -34,6 +34,7 @@ class Tree:
         self.text = text
         self.is_json = is_json
         self._contents: dict[int, list[int] | None] = {}
+        self._known: dict[Path, tuple[yaml.Node | None, yaml.Node | None]] = {}
         self._entries: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}
 
     @cached_property
@@ -59,23 +60,26 @@ class Tree:
 
     def node(self, path: Path) -> yaml.Node | None:
         """The node at a path; `None` where the value there was made of something else."""
-        node = self.root
-        for step in path:
-            if node is None:
-                return None
-            node = self._below(node, step)
-        return node
+        return self._at(path)[0]
 
     def nearest(self, path: Path) -> int:
         """The offset of the value at a path, or of what is nearest above it."""
-        node = at = self.root
-        for step in path:
-            entry = self._entry(node, step) if node is not None else None
-            node = entry[1] if entry else None if node is None else self._below(node, step)
-            if node is None:
-                break
-            at = entry[0] if entry else node
+        at = self._at(path)[1]
         return int(at.start_mark.index) if at is not None else 0
+
+    def _at(self, path: Path) -> tuple[yaml.Node | None, yaml.Node | None]:
+        """The node at a path, and where it begins: at its key, where it has one; or what is nearest above it."""
+        known = self._known.get(path)
+        if known is None:
+            if not path:
+                known = self.root, self.root
+            else:
+                node, at = self._at(path[:-1])
+                entry = self._entry(node, path[-1]) if node is not None else None
+                node = entry[1] if entry is not None else None if node is None else self._below(node, path[-1])
+                known = node, at if node is None else entry[0] if entry is not None else node
+            self._known[path] = known
+        return known
 
     def _entry(self, node: yaml.Node, step: Any) -> tuple[yaml.Node, yaml.Node] | None:
         if not _is_mapping(node):
@@ -90,9 +94,6 @@ class Tree:
         return known.get(str(step))
 
     def _below(self, node: yaml.Node, step: Any) -> yaml.Node | None:
-        entry = self._entry(node, step)
-        if entry is not None:
-            return entry[1]
         if kind(node) == "sequence" and isinstance(step, int) and 0 <= step < len(node.value):
             below: yaml.Node = node.value[step]
             return below
