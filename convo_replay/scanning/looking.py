@@ -7,22 +7,18 @@ placeholders say the class, the difference of the two texts the place.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
-from convo_replay.bodies import parse_json
 from convo_replay.cassette import Cassette
-from convo_replay.exchange import Chunk, Exchange, Head, Request
-from convo_replay.redaction import Redactor, json_text, opaque, placeholders
+from convo_replay.exchange import Chunk, Exchange, Head
+from convo_replay.redaction import Redactor, opaque, placeholders
 from convo_replay.redaction.classes import BY_NAME, Severity
 from convo_replay.scanning import recordings, text_edits
-from convo_replay.scanning.header_shapes import Header, class_beside, is_headers, named_value, wsgi_name
-from convo_replay.scanning.header_shapes import headers as headers_at
+from convo_replay.scanning.header_shapes import Header
 from convo_replay.scanning.masks import is_mask
-from convo_replay.scanning.recordings import Message, Pair
+from convo_replay.scanning.recordings import Message
 from convo_replay.scanning.source_tree import Edit, Path, Tree
 
 
@@ -85,8 +81,8 @@ class Look:
         """The line of a finding in the file, from 1."""
         if one.at is None or self.tree is None:
             return self._lines.line(one.offset)
-        node = self.tree.node(one.at)
-        places = self.tree.content(node) if node is not None and one.offset else None
+        node = self.tree.node(one.at) if one.offset else None
+        places = self.tree.content(node) if node is not None else None
         if places is not None and one.offset < len(places):
             place = next((place for place in places[one.offset :: -1] if place >= 0), 0)
             return self.tree.line(place)
@@ -227,84 +223,6 @@ class Look:
         if reason not in self.stuck:
             self.stuck.append(reason)
 
-    # --- exchanges ----------------------------------------------------------------------------------
-
-    def pairs(self, pairs: Sequence[Pair]) -> None:
-        """Looks at the exchanges of a file that is not ours."""
-        given = [pair.exchange() for pair in pairs]
-        made = redacted(self.redactor, given)
-        self.exchanges = len(pairs)
-        for index, (pair, old, new) in enumerate(zip(pairs, given, made, strict=True)):
-            self._message(index, pair.request, pair.request.url, new.request.url)
-            if pair.request.text is not None and pair.request.text:
-                self._body(index, pair.request, *_request_texts(pair.request, old.request, new.request))
-            elif pair.request.body:
-                self._bytes(index, pair.request, pair.request.body, _binary(new.request))
-            self._message(index, pair.response, pair.response.url, self.redactor.text(pair.response.url))
-            if pair.response.text is not None:
-                after = new.body.decode("utf-8", "replace")
-                self._body(index, pair.response, pair.response.text, after, pair.response.value, None)
-            else:
-                self._bytes(index, pair.response, pair.response.body, new.body)
-
-    def _message(self, index: int, message: Message, url: str, made: str) -> None:
-        side = message.side
-        if url and self.text_part(index, f"{side}.url", url, made, message.url_at, offset=message.url_offset or 0):
-            self.urls_changed += side == "request"
-        for header in message.headers:
-            self.header(index, side, header)
-        if message.unread:
-            self.note(f"exchange {index}, {side}: {message.unread}")
-
-    def _body(self, index: int, message: Message, old: str, new: str, value: Any, made: Any) -> None:
-        side = message.side
-        self.images(index, f"{side}.body", old, message.at, message.offset or 0)
-        if old == new:
-            return
-        if message.form == "value" and message.at is not None:
-            if made is None:
-                made = parse_json(new.encode("utf-8"))
-            if value is None:
-                value = parse_json(old.encode("utf-8"))
-            self.values(index, f"{side}.json", value, made, message.at)
-            return
-        if message.form == "pieces":
-            self.note("a body in several pieces")
-        in_clear = message.form == "text"
-        fixable = in_clear or message.form in ("binary", "base64", "packed")
-        paths = paths_in(side, old, value)
-        some = self.text_part(
-            index, f"{side}.body", old, new, message.at, offset=message.offset or 0, paths=paths, fixable=fixable,
-            in_clear=in_clear,
-        )  # fmt: skip
-        if some and fixable and message.at is not None:
-            if not in_clear:
-                self.changes.append(_encoded(message, new))
-            self._sizes(message, len(new.encode("utf-8", "surrogateescape")))
-
-    def _sizes(self, message: Message, size: int) -> None:
-        """What headers say about a body that changed."""
-        for header in message.headers:
-            if header.name == "content-length" and header.value.isdecimal() and not header.encoded:
-                if header.value != str(size):
-                    self.changes.append(Change(header.at, str(size), [(0, len(header.value), str(size))]))
-            elif header.name == "content-encoding" and message.form == "packed" and header.owner is not None:
-                self.changes.append(Change(header.owner, dropped=header.key))
-
-    def _bytes(self, index: int, message: Message, old: bytes, new: bytes) -> None:
-        if old == new:
-            if old.startswith(_PICTURES) and opaque.identifies(old):
-                where = f"{message.side}.body"
-                self.add(index, "opaque", where, message.at, message.offset or 0, fixable=False, severity="info")
-            return
-        where = f"{message.side}.body"
-        fixable = message.at is not None and message.form in ("binary", "base64")
-        for cls in self.classes_in(old, message.header("content-type")):
-            self.add(index, cls, where, message.at, message.offset or 0, fixable=fixable)
-        if message.at is not None and fixable:
-            self.changes.append(Change(message.at, _written(message.form, new)))
-            self._sizes(message, len(new))
-
     def images(self, exchange: int | None, path: str, text: str, at: Path | None, offset: int = 0) -> None:
         """Notes pictures and documents in base64 whose metadata tell who made them. They are never changed."""
         for match in _PICTURE.finditer(text) if any(start in text for start in _STARTS) else ():
@@ -329,71 +247,13 @@ class Look:
                 where = text_edits.joined(where, step)
             self.text_part(exchange, where, before, after, (*at, *below))
 
-    # --- the rest -----------------------------------------------------------------------------------
-
-    def rest(self, value: Any, pairs: Sequence[Pair]) -> None:
-        """Looks at what stands in a file's value outside of the bodies, headers and URLs of its exchanges."""
-        messages = [message for pair in pairs for message in (pair.request, pair.response)]
-        taken = {(*message.where, key) for message in messages for key in message.consumed}
-        taken |= {header.at for message in messages for header in message.headers}
-        numbers = {pair.at: index for index, pair in enumerate(pairs)}
-        self._walk(value, (), None, "", taken, numbers)
-
-    def _walk(
-        self, value: Any, at: Path, exchange: int | None, path: str, taken: set[Path], numbers: Mapping[Path, int]
-    ) -> None:
-        if at in taken:
-            return
-        if at in numbers:
-            exchange, path = numbers[at], ""
-        if at and is_headers(at[-1]):
-            found = [header for header in headers_at(value, at) if header.at not in taken]
-            for header in found:
-                self.header(exchange, _side(path), header)
-            taken |= {header.at for header in found}
-            if at in taken:
-                return
-        if isinstance(value, str):
-            self.string(exchange, path, value, at)
-        elif isinstance(value, (dict, list)):
-            if isinstance(value, dict) and (beside := named_value(value)) is not None:
-                self._beside(exchange, path, at, *beside, taken)
-            for step, held in value.items() if isinstance(value, dict) else enumerate(value):
-                header_name = wsgi_name(step) if isinstance(step, str) and isinstance(held, str) else ""
-                if header_name:
-                    self.header(exchange, _side(path), Header(header_name, held, (*at, step), at, step))
-                    continue
-                if isinstance(step, str) and self.text_part(
-                    exchange, path, step, self.redactor.text(step), at, fixable=False, in_clear=False
-                ):
-                    self.note("the name of a key")
-                name = step if isinstance(step, (str, int)) else str(step)
-                self._walk(held, (*at, step), exchange, text_edits.joined(path, name), taken, numbers)
-
-    def _beside(
-        self, exchange: int | None, path: str, at: Path, name: str, key: Any, value: str, taken: set[Path]
-    ) -> None:
-        """Notes a value that the name beside it says gives access, where it does not say so itself."""
-        among = next((step for step in reversed(at) if isinstance(step, str)), "")
-        cls = class_beside(name, value, among)
-        if cls is None or self.redactor.text(value) != value:
-            return
-        place = (*at, key)
-        taken.add(place)
-        if is_mask(value):
-            self.add(exchange, "masked", path, place)
-            return
-        made = self.redactor.place(cls, value)
-        self.add(exchange, cls, text_edits.joined(path, key), place)
-        self.changes.append(Change(place, made, [(0, len(value), made)]))
-
     def string(self, exchange: int | None, path: str, value: str, at: Path) -> None:
         """Looks at one string: a body of its own where it looks like one, else a text."""
         if (len(value) > 40 and value.lstrip()[:1] in ("{", "[")) or value.startswith(("data:", "event:")):
             message = Message("", at=at)
             recordings.understand(message, value.encode("utf-8", "surrogatepass"))
             made = self.body(message.body)
-            paths = paths_in(path, value, message.value, whole=True)
+            paths = text_edits.paths_in(path, value, message.value, whole=True)
             self.text_part(exchange, path, value, made, at, paths=paths)
             return
         self.text_part(exchange, path, value, self.redactor.text(value), at)
@@ -402,31 +262,6 @@ class Look:
         """A body, redacted."""
         steps = self.redactor.steps((Head(200), Chunk(0.0, data)))
         return b"".join([step.data for step in steps if isinstance(step, Chunk)]).decode("utf-8", "replace")
-
-    def between(self) -> None:
-        """Looks at what stands between the values of a YAML file: its comments."""
-        if self.tree is None or "#" not in self.text:
-            return
-        # Only what stands behind a `#` may be a comment, and most texts have few.
-        lines = [(match.start(), match[0]) for match in _COMMENT.finditer(self.text)]
-        known = self.redactor.known_in("\n".join([line for _, line in lines])) if lines else []
-        if not known:
-            return
-        begins = [0, *accumulate(len(line) + 1 for _, line in lines)]
-        hits = []
-        for offset, cls in known:
-            at = bisect_right(begins, offset) - 1
-            hits.append((lines[at][0] + offset - begins[at], cls))
-        spans = sorted(self.tree.scalars())
-        for offset, cls in hits:
-            before = bisect_right(spans, offset, key=lambda span: span[0]) - 1
-            if before < 0 or offset >= spans[before][1]:
-                self.add(None, cls, "", None, offset, fixable=False)
-                self.note("a comment")
-
-
-def _side(path: str) -> str:
-    return "response" if "response" in path.lower() else "request"
 
 
 def redacted(redactor: Redactor, exchanges: Sequence[Exchange], some: Collection[int] | None = None) -> list[Exchange]:
@@ -446,64 +281,11 @@ def redacted(redactor: Redactor, exchanges: Sequence[Exchange], some: Collection
     return made
 
 
-def _request_texts(message: Message, old: Request, new: Request) -> tuple[str, str, Any, Any]:
-    text = message.text or ""
-    if message.value is None:
-        after = getattr(new.body, "text", None)
-        return text, text if after is None else after, None, None
-    if new.json == old.json:  # an equal message may be another object: it is the one of the request before
-        return text, text, message.value, message.value
-    return text, json_text.edit(text, old.json, new.json), message.value, new.json
-
-
-def _binary(request: Request) -> bytes:
-    data = getattr(request.body, "data", b"")
-    return bytes(data)
-
-
-def paths_in(root: str, text: str, value: Any, *, whole: bool = False) -> Any:
-    """Offsets → paths in a body: of an event, a line, or a string of a JSON document."""
-    below = "" if whole else "."
-    name = root if whole else f"{root}.json"
-    if value is not None:
-        return lambda offsets: text_edits.paths_in_json(text, offsets, name)
-    if text.lstrip("\ufeff\r\n").startswith(("data:", "event:", ":", "id:", "retry:")):
-        lengths = text_edits.events(text.encode("utf-8", "surrogatepass"))
-        name = f"{root}{below}sse" if not whole or not root else f"{root}"
-        return lambda offsets: text_edits.paths_in_lines(lengths, offsets, name)
-    if is_lines(text):
-        lengths = [len(line) for line in text.splitlines(keepends=True)]
-        name = f"{root}{below}lines" if not whole or not root else f"{root}"
-        return lambda offsets: text_edits.paths_in_lines(lengths, offsets, name)
-    return None
-
-
-def _encoded(message: Message, new: str) -> Change:
-    assert message.at is not None
-    if message.form == "base64":
-        return Change(message.at, _written("base64", new.encode("utf-8", "surrogateescape")))
-    return Change(message.at, new)
-
-
-def _written(form: str, data: bytes) -> str | bytes:
-    if form == "base64":
-        import base64
-
-        return base64.b64encode(data).decode()
-    return data
-
-
 def _is_redacted(value: str) -> bool:
     """Whether a header's value is a placeholder, behind a scheme perhaps."""
     last = value.rpartition(" ")[2]
     return placeholders.PLACEHOLDER.fullmatch(last) is not None
 
 
-_COMMENT = re.compile(r"#(?<!\S#)[^\n]*")  # the `#` first: texts are searched for it
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"%PDF-")
 _STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "JVBERi0")
 _PICTURE = re.compile(rf"(?:{'|'.join(_STARTS)})[A-Za-z0-9+/]{{200,}}={{0,2}}")
-
-
-def is_lines(text: str) -> bool:
-    return text[:1] == "{" and "\n{" in text

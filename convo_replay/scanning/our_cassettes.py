@@ -20,7 +20,7 @@ from convo_replay.cassette.response_bodies import json_bytes
 from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Request, Text
 from convo_replay.redaction import Redactor, placeholders
 from convo_replay.redaction.placeholders import OPAQUE_CLASS
-from convo_replay.scanning import text_edits
+from convo_replay.scanning import surroundings, text_edits
 from convo_replay.scanning.header_shapes import Header
 from convo_replay.scanning.looking import Change, Look, redacted
 from convo_replay.scanning.source_tree import Path, Tree
@@ -62,7 +62,7 @@ def ours(
             one.look_at_names()
     extra = look.redactor.value(cassette.extra)
     look.values(None, "", cassette.extra, extra, ())
-    look.between()
+    surroundings.between(look)
 
 
 def _redact_loud(look: Look, cassette: Cassette, left: Left, anew: Callable[[], Redactor]) -> set[int]:

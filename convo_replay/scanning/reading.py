@@ -22,9 +22,9 @@ from convo_replay.exchange import Exchange, Request
 from convo_replay.redaction import Redactor, placeholders
 from convo_replay.redaction.classes import Policy
 from convo_replay.redaction.detect import Secret
-from convo_replay.scanning import recordings, text_edits
+from convo_replay.scanning import recorded, recordings, surroundings, text_edits
 from convo_replay.scanning.header_shapes import Header, headers, in_text, is_headers, wsgi_name
-from convo_replay.scanning.looking import Look, is_lines, paths_in
+from convo_replay.scanning.looking import Look
 from convo_replay.scanning.our_cassettes import ours
 from convo_replay.scanning.source_tree import Tree
 
@@ -73,9 +73,9 @@ def read(
     if look.format == "text" and not pairs and not _has_headers(value) and isinstance(value, (dict, list)):
         _document(look, value)
         return look
-    look.pairs(pairs)
-    look.rest(value, pairs)
-    look.between()
+    recorded.exchanges(look, pairs)
+    surroundings.rest(look, value, pairs)
+    surroundings.between(look)
     return look
 
 
@@ -162,10 +162,10 @@ def _document(look: Look, value: Any) -> None:
     if look.tree is not None and look.tree.is_json:
         made = look.body(look.text.encode("utf-8"))
         look.tree = None
-        look.text_part(None, "", look.text, made, None, paths=paths_in("", look.text, value, whole=True))
+        look.text_part(None, "", look.text, made, None, paths=text_edits.paths_in("", look.text, value, whole=True))
         return
-    look.rest(value, [])
-    look.between()
+    surroundings.rest(look, value, [])
+    surroundings.between(look)
 
 
 def _text(look: Look) -> None:
@@ -173,12 +173,12 @@ def _text(look: Look) -> None:
     text = look.text
     pairs = recordings.raw_pairs(text)
     if pairs:
-        look.pairs(pairs)
+        recorded.exchanges(look, pairs)
         return
-    if text.startswith(("data:", "event:", ":", "id:")) or is_lines(text):
+    if text.startswith(("data:", "event:", ":", "id:")) or text_edits.is_lines(text):
         made = look.body(text.encode("utf-8"))
-        look.text_part(None, "", text, made, None, paths=paths_in("", text, None, whole=True))
-        if is_lines(text):
+        look.text_part(None, "", text, made, None, paths=text_edits.paths_in("", text, None, whole=True))
+        if text_edits.is_lines(text):
             _headers_in_lines(look)
         return
     made = look.redactor.text(text)

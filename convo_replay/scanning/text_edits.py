@@ -84,6 +84,28 @@ def _shown(key: str) -> str:
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]', re.DOTALL)
 
 
+def paths_in(root: str, text: str, value: Any, *, whole: bool = False) -> Any:
+    """Offsets → paths in a body: of an event, a line, or a string of a JSON document."""
+    below = "" if whole else "."
+    name = root if whole else f"{root}.json"
+    if value is not None:
+        return lambda offsets: paths_in_json(text, offsets, name)
+    if text.lstrip("\ufeff\r\n").startswith(("data:", "event:", ":", "id:", "retry:")):
+        lengths = events(text.encode("utf-8", "surrogatepass"))
+        name = f"{root}{below}sse" if not whole or not root else f"{root}"
+        return lambda offsets: paths_in_lines(lengths, offsets, name)
+    if is_lines(text):
+        lengths = [len(line) for line in text.splitlines(keepends=True)]
+        name = f"{root}{below}lines" if not whole or not root else f"{root}"
+        return lambda offsets: paths_in_lines(lengths, offsets, name)
+    return None
+
+
+def is_lines(text: str) -> bool:
+    """Whether a text is JSON documents, one in a line."""
+    return text[:1] == "{" and "\n{" in text
+
+
 def paths_in_json(text: str, offsets: Sequence[int], root: str) -> list[str]:
     """For each offset (in order) in a JSON document, the path of the string that it is in."""
     made: list[str] = []
