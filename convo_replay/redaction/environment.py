@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from convo_replay.redaction.words import is_place
 from convo_replay.standins import STAND_IN
 
 LEAST = 12
@@ -30,9 +31,7 @@ _NO_SECRET_NAMES = frozenset({
     "TOKENIZERS_PARALLELISM", "GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS", "PWD", "OLDPWD",
     "PYTHON_KEYRING_BACKEND", "KEYRING_BACKEND", "AUTHSOCK", "GNOME_KEYRING_CONTROL",
 })  # fmt: skip
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _URL_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:([^/?#\s@]+)@")
-_PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|\\\\")
 _WORDS = re.compile(r"[A-Za-z]+(?:[-_. ,:;/][A-Za-z]+)*")
 _WORD = re.compile(r"[A-Z]?[a-z]{1,15}|[A-Z]{1,15}")
 _NUMBER = re.compile(r"[-+]?[\d.,_:\sTZ-]+")
@@ -75,7 +74,7 @@ def found_in(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def is_credential(name: str, value: str) -> bool:
     """Whether a value under a telling name is a secret, and no path, URL, word, number or stand-in."""
-    if len(value) < LEAST or STAND_IN in value or _URL.match(value) or _PATH.match(value):
+    if len(value) < LEAST or STAND_IN in value or is_place(value):
         return False
     if _PASSWORD.search(name):
         return True

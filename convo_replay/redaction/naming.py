@@ -15,6 +15,7 @@ from math import log2
 from convo_replay.redaction import placeholders
 from convo_replay.redaction.colours import COLOUR
 from convo_replay.redaction.environment import is_plain
+from convo_replay.redaction.words import is_place, is_worded
 from convo_replay.standins import STAND_IN
 
 LEAST = 8
@@ -92,14 +93,13 @@ _WORDS_OF_DUMMIES = (
     "change_me", "fake", "sample", "insert", "replace",
 )  # fmt: skip
 _SAYS_SO = re.compile("|".join(_WORDS_OF_DUMMIES), re.IGNORECASE)
-_PATH = re.compile(r"(?:~|\.{0,2})/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]?[\d:.Z+-]*")
-_PIECES = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _SPACES = re.compile(r"\s")
+_SIGN = re.compile(r"[!@#$%^&*?~]")
+"""What is typed into passwords, and stands in no name."""
 _KINDS = tuple((kind, re.compile(chars)) for kind, chars in (
     ("1", "[0-9]"), ("a", "[a-z]"), ("A", "[A-Z]"), (".", "[^0-9a-zA-Z]")
 ))  # fmt: skip
-_VOWELS = frozenset("aeiouyAEIOUY")
 
 
 def is_secret_value(value: str) -> bool:
@@ -122,15 +122,15 @@ def is_secret_value(value: str) -> bool:
     ):  # documentation writes a word into what looks random: the rest counts
         rest = _SAYS_SO.sub("", value)
         return len(rest) >= 16 and is_secret_value(rest)
-    if _is_mask(value) or _PATH.match(value) or _DATE.fullmatch(value) or value == "AWS4-HMAC-SHA256":
+    if _is_mask(value) or is_place(value) or _DATE.fullmatch(value) or value == "AWS4-HMAC-SHA256":
         return False
     if is_plain(value):
         return False
-    if "1" not in kinds and len(value) < 20:
+    if "1" not in kinds and len(value) < 20 and not (kinds >= {"a", "A"} and _SIGN.search(value)):
         return False
     if len(value) < 16:
-        return len(kinds) >= 3 and not _is_worded(value)
-    return entropy(value) >= 2.8 and not _is_worded(value)
+        return len(kinds) >= 3 and not is_worded(value)
+    return entropy(value) >= 2.8 and not is_worded(value)
 
 
 def _is_mask(value: str) -> bool:
@@ -141,24 +141,6 @@ def _is_mask(value: str) -> bool:
 
 def _kinds(value: str) -> set[str]:
     return {kind for kind, chars in _KINDS if chars.search(value) is not None}
-
-
-def _is_worded(value: str) -> bool:
-    """Whether words and short numbers make up the most of a value: `my-service-key-2024`, `getToken2`."""
-    pieces = _PIECES.findall(value)
-    if sum(map(len, pieces)) < 3 * len(pieces):
-        return False
-    letters = sum(len(piece) for piece in pieces if len(piece) >= 3 and piece.isalpha() and _is_word(piece))
-    return letters * 2 > len(value)
-
-
-@functools.lru_cache(4096)
-def _is_word(piece: str) -> bool:
-    low = piece.lower()
-    vowels = sum(1 for char in low if char in _VOWELS)
-    if not 0.2 <= vowels / len(low) <= 0.7:
-        return False
-    return re.search(r"[^aeiouy]{5}|[aeiou]{4}|[qjxz][^aeiouy]|(.)\1\1", low) is None
 
 
 def entropy(value: str) -> float:

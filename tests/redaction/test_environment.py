@@ -20,6 +20,7 @@ SECRETS = [
     ("SLACK_WEBHOOK_KEY", "B0123456789abcdef"),
 ]
 SECRETS += [
+    ("AWS_SECRET_ACCESS_KEY", "/e6OHiAFsAxjWn4cc1Bp/KXZm4O7CAqipPR" + "+kKaz"),
     ("DB_PASSWORD", "correct horse battery staple"),
     ("ADMIN_PASSWORD", "123456789012"),
     ("MY_API_KEY", "super-secret-words"),

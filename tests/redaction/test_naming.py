@@ -90,6 +90,9 @@ RANDOM = [
     "AbCdEfGhIjKlMnOpQrStUvWx",
     "Tr0ub4dor&3xyz",
     "5ec2e7ed-9b1c-4f7a-8d3e-2c6b5a4f3e2d",
+    "/e6OHiAFsAxjWn4cc1Bp/KXZm4O7CAqipPR" + "+kKaz",
+    "~/e6OHiAFsAxjWn4cc1BpKXZm4O7CAqipPR==",
+    "aB!cD@eF$gh",
 ]
 NOT_RANDOM = [
     "short1A",
@@ -101,6 +104,11 @@ NOT_RANDOM = [
     "12345678901234567890",
     "2026-11-22T10:00:00Z",
     "/run/secrets/db_password1",
+    "/usr/local/lib/MyService2024/tokens/store",
+    "/Users/AdaLovelace2024/keys/id1",
+    "~/projects/2024/Application7/token",
+    "C:\\keys\\Service7key",
+    "Foo.bar!",
     "https://example.com/a1B2c3",
     "${API_KEY_2}",
     "<your-token-1A>",
