@@ -13,7 +13,7 @@ from typing import Any
 
 from convo_replay.matching import ID_KEYS, Fingerprints
 from convo_replay.normalizing import normalized
-from convo_replay.redaction.placeholders import found, places
+from convo_replay.redaction.placeholders import places
 
 _OF_SEVERAL_LINES = "redacted-private-key-"
 # The file of a key ends with a line break; what stands in its place need not.
@@ -23,7 +23,7 @@ _LAST_BREAK = re.compile(
 
 
 def wildcard_pairs(stored: Any, live: Any, rules: Fingerprints) -> list[tuple[str, str]] | None:
-    """Whether a stored value equals a live, *unredacted* one when placeholders match any text.
+    """Whether a stored value equals a live, *unredacted* one when placeholders match any text of their class.
 
     Returns the pairs (placeholder, live text) it took, or `None` where the values differ.
     """
@@ -84,31 +84,53 @@ def _wild_text(stored: str, live: str, pairs: list[tuple[str, str]]) -> bool:
 
 def _taken(stored: str, live: str) -> list[tuple[str, str]] | None:
     """Each placeholder of a text with what stands in its place in `live`; `None` where that cannot be."""
-    names = found(stored)
-    if not names:
+    placed = places(stored)
+    if not placed:
         return None
     literals: list[str] = []
     at = 0
-    for name in names:
-        where = stored.index(name, at)
-        literals.append(stored[at:where])
-        at = where + len(name)
+    for place in placed:
+        literals.append(stored[at : place.start])
+        at = place.end
     tail = stored[at:]
     if not live.startswith(literals[0]):
         return None
     at = len(literals[0])
-    taken: list[tuple[str, str]] = []
-    for name, literal in zip(names[:-1], literals[1:], strict=True):
+    spans: list[tuple[int, int]] = []
+    for literal in literals[1:]:
         where = live.find(literal, at)
         if where < 0:
             return None
-        taken.append((name, live[at:where]))
+        spans.append((at, where))
         at = where + len(literal)
     end = len(live) - len(tail)
     if end < at or not live.endswith(tail):
         return None
-    taken.append((names[-1], live[at:end]))
-    return taken
+    spans.append((at, end))
+    texts = [live[start:end] for start, end in spans]
+    if not all(_may_be(place.cls, text) for place, text in zip(placed, texts, strict=True)):
+        return None
+    return [(stored[place.start : place.end], text) for place, text in zip(placed, texts, strict=True)]
+
+
+_OF_WORDS = frozenset({"env", "secret", "password", "private-key", "cookie"})
+"""Classes whose values may hold blanks."""
+_SHAPES = {
+    "email": re.compile(r"[^\s@,;]+@[^\s@,;]+"),
+    "phone": re.compile(r"[+(]{0,2}\d[\d\s().+/\u2010-\u2015-]*"),
+    "user-name": re.compile(r"[^/\\\r\n]{1,64}"),
+}
+_ONE_WORD = re.compile(r"\S*")
+
+
+def _may_be(cls: str, text: str) -> bool:
+    """Whether a text may stand in the place of a value of a class: another key, none, another address.
+
+    A key is whatever somebody has for one (`dummy`), but one word; a person is told by the look.
+    """
+    if not text or cls in _OF_WORDS:
+        return True
+    return _SHAPES.get(cls, _ONE_WORD).fullmatch(text) is not None
 
 
 PERSONAL = frozenset({"email", "phone"})

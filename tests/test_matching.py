@@ -217,6 +217,9 @@ def test_the_nearest_is_the_one_with_the_fewest_parts_changed():
     assert nearest(request(), [], Fingerprints()) is None
 
 
+MAIL, KEY = "redacted-email-1@example.com", "redacted-anthropic-key-1"
+
+
 @pytest.mark.parametrize(
     ("stored", "live", "pairs"),
     [
@@ -236,6 +239,33 @@ def test_the_nearest_is_the_one_with_the_fewest_parts_changed():
         ({"a": ["redacted-env-1"]}, {"a": ["x"]}, [("redacted-env-1", "x")]),
         ({"a": ["redacted-env-1"]}, {"a": ["x", "y"]}, None),
         ({"a": 1}, {"a": True}, None),
+        *(
+            (f"to {MAIL} end", f"to {live} end", [(MAIL, live)] if fits else None)
+            for live, fits in (
+                ("bob@corp.dev", True),
+                ("", True),
+                ("redacted-email-7@example.com", True),
+                ("nobody", False),
+                ("everyone in the company", False),
+                ("ada@corp.dev, bob@corp.dev", False),
+                ("+44 20 7946 0958", False),
+            )
+        ),
+        *(
+            (f"use {KEY} now", f"use {live} now", [(KEY, live)] if fits else None)
+            for live, fits in (
+                ("dummy", True),
+                ("", True),
+                ("sk-ant-api03-other", True),
+                ("my grandmother for it", False),
+            )
+        ),
+        ("call +00-555-0000001.", "call +44 20 7946 0958.", [("00-555-0000001", "44 20 7946 0958")]),
+        ("call +00-555-0000001.", "call +me.", None),
+        ("/home/redacted-user-name-1/x", "/home/Ada L/x", [("redacted-user-name-1", "Ada L")]),
+        ("/home/redacted-user-name-1/x", "/home/a/b/x", None),
+        ("file file-REDACTED1", "file file_011abc", [("file-REDACTED1", "file_011abc")]),
+        ("file file_REDACTED1", "file of mine", None),
     ],
 )
 def test_placeholders_are_wildcards_where_the_hash_missed(stored, live, pairs):
