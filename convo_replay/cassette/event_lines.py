@@ -85,7 +85,9 @@ def rebuilt(lines: Sequence[Line], framing: str, head: int) -> list[tuple[int, b
         if step is None:
             step = passed[seconds] = _milliseconds(seconds)
         at += step
-        if name == "=":
+        if data and not framing and name not in _MARKS:  # nearly every one
+            made.append((at, f"event: {name}\ndata: {data}\n\n".encode()))
+        elif name == "=":
             try:
                 raw = json.loads(data)
                 made.append((at, raw.encode("utf-8")))

@@ -41,6 +41,9 @@ _PRINTABLE = bytes([9, 10, *range(0x20, 0x7F)])
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(r"\\(?:(x[0-9a-fA-F]{2})|.)", re.DOTALL)
 _REMEMBERED = 10_000
+_words: dict[str, Any] = {}
+_keys: dict[str, str] = {}
+"""Short words and keys with what they mean, whatever file they stand in: cassettes have few."""
 
 
 class _NotOurs(Exception):
@@ -71,8 +74,6 @@ def read(data: bytes) -> Any:
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._words: dict[str, Any] = {}
-        self._keys: dict[str, str] = {}
         self._lines: dict[str, Any] = {}
 
     def mapping(self) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class _Reader:
         stack: list[tuple[Any, int]] = []
         opened: str | None = None  # the key whose collection begins on the next line
         text, position, size = self._text, 0, len(self._text)
-        match_line, keys = _LINE.match, self._keys
+        match_line, keys = _LINE.match, _keys
         while position < size:
             match = match_line(text, position)
             if match is None:
@@ -143,19 +144,19 @@ class _Reader:
         made = self._plain(text) if text[0] != '"' else _unescaped(text[1:-1])
         if type(made) is not str or len(text) > LONGEST_KEY:
             raise _NotOurs
-        if len(self._keys) < _REMEMBERED:
-            self._keys[text] = made
+        if len(text) < 64:
+            _remember(_keys, text, made)
         return made
 
     def _plain(self, text: str) -> Any:
-        words = self._words
-        if text in words:
-            return words[text]
+        known = _words.get(text, _words)  # which is no word's meaning
+        if known is not _words:
+            return known
         value = resolve(text)
         if type(value) is str and (not PLAIN.match(text) or PLAIN_COLON.search(text)):
             raise _NotOurs
-        if len(words) < _REMEMBERED and len(text) < 64:
-            words[text] = value
+        if len(text) < 64:
+            _remember(_words, text, value)
         return value
 
     def _on_one_line(self, text: str) -> Any:
@@ -212,6 +213,12 @@ class _Reader:
         if FLOW_COLON.search(plain):
             raise _NotOurs
         return self._plain(plain)
+
+
+def _remember(known: dict[str, Any], text: str, meaning: Any) -> None:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[text] = meaning
 
 
 def _unescaped(text: str) -> str:
