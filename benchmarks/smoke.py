@@ -87,7 +87,7 @@ def run(folder: Path, workload: traffic.Workload) -> Run:
 
 def growth(few: float, many: float) -> float:
     """What each part of the large work takes, over what each part of the small one takes."""
-    return (many / MANY) / (few / FEW)
+    return (many / MANY) / (few / FEW) if few else float("inf") if many else 1.0
 
 
 def conversation(bounds: Bounds, folder: Path) -> None:
