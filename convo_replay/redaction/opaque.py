@@ -11,7 +11,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 FIELDS = frozenset(
@@ -33,6 +34,7 @@ _DATA_OF = frozenset({"redacted_thinking", "reasoning.encrypted"})
 # Some are several runs, each with its padding: `gAAAA…=.x7Kd…`.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:={1,2}\.[A-Za-z0-9+/_-]+)*={0,2}")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]+")
+_QUOTED = re.compile(r'"([A-Za-z0-9+/_.=-]{16,}+)"')
 UUID = re.compile(rb"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _EMAIL = re.compile(
     rb"[A-Za-z0-9._%+-]{3,64}@[A-Za-z0-9-]{3,63}(?:\.[A-Za-z0-9-]{2,63}){0,4}\.[A-Za-z]{2,12}(?![A-Za-z])"
@@ -48,6 +50,15 @@ def is_opaque(field: str, value: str, owner: Mapping[str, Any]) -> bool:
     if field == "data" and not (isinstance(kind, str) and kind in _DATA_OF):
         return False
     return _BASE64.fullmatch(value) is not None
+
+
+def without(text: str, values: Iterable[str]) -> str:
+    """JSON text without the opaque values that stand in it, each as often as it is given; in one pass.
+
+    One that stands there more often is a text somewhere, too, and stays.
+    """
+    given, there = Counter(values), Counter(_QUOTED.findall(text))
+    return _QUOTED.sub(lambda match: '""' if given[match[1]] == there[match[1]] else match[0], text) if given else text
 
 
 def decoded(value: str) -> bytes:

@@ -25,8 +25,8 @@ from convo_replay.redaction.values import Values
 Lines = Sequence[tuple[str, str, str]]
 """(anything, name or `-` or `:`, data) of the events of a stream."""
 
-_TOGETHER = 1 << 15
-"""Characters that are searched as one text."""
+_TOGETHER, _PARTS = 1 << 15, 8
+"""Characters that are searched as one text, and into how many parts it goes where something is found in it."""
 _OPAQUE = re.compile(r"ignature|encrypted|redacted(?!-)")
 """JSON text without any of these holds no opaque field."""
 _OPENS = re.compile(r"\s*[\[{]")
@@ -140,12 +140,14 @@ class Quiet:
     def _document(self, index: int, text: str, value: Any) -> bool:
         """Takes the text of a JSON value, and its opaque fields by themselves."""
         if _OPAQUE.search(text) is not None and self._values.policy(placeholders.OPAQUE_CLASS) != "keep":
+            signed = []
             for field, held, owner in _strings(value):
                 if opaque.is_opaque(field, held, owner):
                     self._opaque.setdefault(held, []).append(index)
-                    text = text.replace(f'"{held}"', '""')
+                    signed.append(held)
                 elif _OPENS.match(held) and _OPAQUE.search(held):
                     return False
+            text = opaque.without(text, signed)
         if placeholders.may_hold(text):
             text = _MASKED.sub('""', text)
         self._json.setdefault(text, []).append(index)
@@ -199,18 +201,18 @@ def _holding(texts: Sequence[str], holds: Callable[[str], bool]) -> Iterator[str
     for at, text in enumerate(texts):
         size += len(text)
         if size >= _TOGETHER or at + 1 == len(texts):
-            yield from _halved(texts[start : at + 1], holds)
+            yield from _narrowed(texts[start : at + 1], holds)
             start, size = at + 1, 0
 
 
-def _halved(texts: Sequence[str], holds: Callable[[str], bool]) -> Iterator[str]:
+def _narrowed(texts: Sequence[str], holds: Callable[[str], bool]) -> Iterator[str]:
     if holds("\n".join(texts)):
         if len(texts) == 1:
             yield texts[0]
         else:
-            middle = len(texts) // 2
-            yield from _halved(texts[:middle], holds)
-            yield from _halved(texts[middle:], holds)
+            size = -(-len(texts) // _PARTS)
+            for start in range(0, len(texts), size):
+                yield from _narrowed(texts[start : start + size], holds)
 
 
 def _texts_of(url: str) -> list[str] | None:

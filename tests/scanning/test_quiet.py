@@ -21,6 +21,7 @@ from scan_cases import KEY, MAIL, ORGANIZATION, URL, write
 
 TOKEN = "hk7fQ2mZ9xW4" + "aB8dE1cVt5Yb"
 SIGNED = base64.b64encode(b"\x12\x34\x08" + ORGANIZATION.encode() + bytes(range(60))).decode()
+CODED = base64.b64encode(f"password = {TOKEN}, {KEY}".encode()).decode()
 PLAIN = base64.b64encode(bytes(range(120, 250))).decode()
 
 
@@ -100,6 +101,9 @@ PLACES: dict[str, Change] = {
     "message": lambda one: asked(one, messages=[*one.request.json["messages"], {"role": "user", "content": MAIL}]),
     "signature-sent": lambda one: asked(one, system=[{"type": "thinking", "thinking": "", "signature": SIGNED}]),
     "key-of-a-mapping": lambda one: asked(one, system={MAIL: 1}),
+    "signature-that-is-a-text": lambda one: asked(
+        one, system=[{"type": "thinking", "thinking": "", "signature": CODED}, {"type": "text", "text": CODED}]
+    ),
     "url": lambda one: replace(one, request=replace(one.request, url=f"{URL}?key={TOKEN}")),
     "parameter": lambda one: replace(one, request=replace(one.request, url=f"{URL}?key=short")),
     "server's-parameter": lambda one: asked(one, mcp_servers=[{"url": "https://mcp.invalid?key=short"}]),
