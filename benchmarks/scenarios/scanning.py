@@ -181,8 +181,16 @@ class Growth:
         while size < 400_000 and _seconds(grown(size)) < 0.02:
             size *= 2
         # Half of a secret at the end costs a round more, and where the text is cut decides whether one is there.
-        least = [min(_seconds(grown(n) + " .") for _ in range(3)) for n in (size, 2 * size)]
+        texts = [grown(n) + " ." for n in (size, 2 * size)]
+        least = [float("inf"), float("inf")]
+        for number in range(_MOST_ROUNDS):  # a moment of other work is in one round, and a square in all of them
+            least = [min(known, _seconds(text)) for known, text in zip(least, texts, strict=True)]
+            if number >= 2 and least[1] <= self.goal * least[0]:
+                break
         return least[1] / least[0]
+
+
+_MOST_ROUNDS = 9
 
 
 def distinct() -> list[tuple[str, worst.Grown]]:

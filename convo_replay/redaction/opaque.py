@@ -42,6 +42,14 @@ _EMAIL = re.compile(
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
+def may_hold(text: str) -> bool:
+    """Whether opaque fields may be in a value with this JSON text; cheap."""
+    for mark in MARKS:  # noqa: SIM110, a generator takes three times as long
+        if mark in text:
+            return True
+    return False
+
+
 def is_opaque(field: str, value: str, owner: Mapping[str, Any]) -> bool:
     """Whether `owner[field]`, a string, is an opaque value: by its name, and base64 by its look."""
     if field not in FIELDS:

@@ -313,11 +313,13 @@ class Redactor:
         values = self._values
         made = []
         by_value = not isinstance(body, (Text, Binary, Blob))
-        decided = [self._decide(spelled, body, by_value, response) for spelled, _ in given]
-        kept = [value for (_, value), (_, _, policy) in zip(given, decided, strict=True) if policy == "keep"]
-        if len(kept) > 1:
-            values.is_nothing(kept, ())
-        for (_, value), (name, cls, policy) in zip(given, decided, strict=True):
+        decided = self._decided
+        if response and values.probe is None:  # of a request they are few, and known from the one before
+            every = [(self._decide(spelled, body, by_value, response)[2], value) for spelled, value in given]
+            values.is_nothing([value for policy, value in every if policy == "keep"], ())
+        for spelled, value in given:
+            known = decided.get((spelled, by_value, response))
+            name, cls, policy = known or self._decide(spelled, body, by_value, response)
             if policy == "placeholder" and cls is not None:
                 made.append((name, value if _is_placeholder(value) else values.place(cls, value)))
             elif policy == "keep" and name == "location" and response:

@@ -13,10 +13,12 @@ from functools import reduce
 from operator import getitem
 from typing import Any
 
+import orjson
+
 from convo_replay import sse
 from convo_replay.bodies import parse_json
 from convo_replay.exchange import Chunk
-from convo_replay.redaction import frames, json_text, logprobs, placed, placeholders, skimming, streams
+from convo_replay.redaction import frames, json_text, logprobs, opaque, placed, placeholders, skimming, streams
 from convo_replay.redaction.values import Joined, Pieces, Values
 
 _BOM = b"\xef\xbb\xbf"
@@ -112,15 +114,16 @@ def _document(body: bytes, values: Values) -> bytes:
     text, tokens = _utf8(body), logprobs.may_hold(body)
     if text is None:
         return values.data(body)
-    clean = body[:1] == b"{" and not (tokens or values.may_hold(text))
-    if clean and not placed.may_hold(text):
+    plain = body[:1] == b"{" and not tokens
+    if plain and not opaque.may_hold(text) and not values.may_find(text) and not _may_be_placed(text, values):
         return body
     try:
         value = parse_json(body)
     except ValueError:
         return values.data(body)
-    if clean and not placed.is_placed(value, values):
-        return body
+    if plain and not placed.is_placed(value, values):
+        made = values.part(value, body)
+        return body if made is value else _text(text, value, made).encode()
     # A list may be a stream in one array: Gemini without `alt=sse`.
     if isinstance(value, list):
         pieces = _joined(value, body, values).pieces
@@ -129,6 +132,15 @@ def _document(body: bytes, values: Values) -> bytes:
         pieces = {**pieces, **_placed(value, values)}
     made = values.value(value, pieces)
     return body if made is value else _text(text, value, made).encode()
+
+
+def _may_be_placed(text: str, values: Values) -> bool:
+    if not placed.may_hold(text):
+        return False
+    try:
+        return placed.is_placed(orjson.loads(text), values)
+    except ValueError:  # lone surrogates
+        return True
 
 
 def _text(source: str, value: Any, made: Any) -> str:

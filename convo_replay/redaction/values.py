@@ -196,7 +196,7 @@ class Values:
         text = data.decode()
         if nothing is False or (nothing is None and self.may_find(_unsigned(value, text))):
             return self.value(value)
-        return self._opaque_in(value) if _may_be_signed(text) else value
+        return self._opaque_in(value) if opaque.may_hold(text) else value
 
     def is_nothing(self, shorts: Iterable[str], parts: Iterable[tuple[Any, bytes]]) -> bool:
         """Whether nothing could be found in any of these texts, searched as one, but in opaque fields.
@@ -408,7 +408,7 @@ class Values:
 
     def may_hold(self, text: str) -> bool:
         """Whether anything could be found in `text`, of which it is the JSON text; generous."""
-        return self.may_find(text) or any(mark in text for mark in opaque.MARKS)
+        return self.may_find(text) or opaque.may_hold(text)
 
     def may_find(self, text: str) -> bool:
         """As `may_hold`, of what is not in opaque fields."""
@@ -502,17 +502,9 @@ def _is_opaque(group: Sequence[streams.Piece], whole: str) -> bool:
     return bool(filled) and all(opaque.is_opaque(piece.field, piece.text, piece.owner) for piece in filled)
 
 
-def _may_be_signed(text: str) -> bool:
-    """Whether opaque fields may be in a value with this JSON text."""
-    for mark in opaque.MARKS:  # noqa: SIM110, see `placeholders.may_hold`
-        if mark in text:
-            return True
-    return False
-
-
 def _unsigned(value: Any, text: str) -> str:
     """The JSON text of a value without what is opaque in it: nobody looks for a text in that."""
-    if _may_be_signed(text):
+    if opaque.may_hold(text):
         for held, count in Counter(_opaque_values(value)).items():
             quoted = f'"{held}"'
             if text.count(quoted) == count:
