@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 
-from convo_replay.redaction.classes.entry import A_DIGIT, LEFT, Class, by_pattern, by_prefix
+from convo_replay.redaction.classes.entry import A_DIGIT, APART, DOCS, HEX, LEFT, Class, by_pattern, by_prefix
+from convo_replay.redaction.classes.vendors import VENDORS
 
 
 def _is_login(match: re.Match[str]) -> bool:
@@ -21,8 +22,6 @@ def _is_login(match: re.Match[str]) -> bool:
 
 
 SOURCE = "protocol.md §5"
-DOCS = "the vendor's documentation"
-_HEX = "0123456789abcdef"
 
 # A line break in any escaping: as it is, `\n` in JSON once and twice, percent-encoded once and twice.
 _BREAK = r"(?:\s|\\+[nr]|%(?:25)?0[ADad]|%(?:25)?20|\+(?=-))"
@@ -53,7 +52,7 @@ CREDENTIALS: tuple[Class, ...] = (
         "sk-ant-api03-" + "Ex4mple" * 5, SOURCE,
     ),
     by_pattern(
-        "openrouter-key", "sk-or-", r"sk-or-v\d-[0-9A-Za-z]{32,}", "sk-or-v1-" + _HEX * 4, SOURCE,
+        "openrouter-key", "sk-or-", r"sk-or-v\d-[0-9A-Za-z]{32,}", "sk-or-v1-" + HEX * 4, SOURCE,
     ),
     by_pattern(
         "langfuse-key", "sk-lf- pk-lf-", r"[sp]k-lf-[0-9a-f]{8}-[0-9a-f-]{20,}",
@@ -61,11 +60,11 @@ CREDENTIALS: tuple[Class, ...] = (
     ),
     by_prefix(
         "openai-key", "sk-", r"sk-(?:proj|svcacct|admin|service|None)-" + A_DIGIT + r"[\w-]{20,}",
-        "sk-proj-" + "Ex4mple" * 5, SOURCE, dense=False,
+        "sk-proj-" + "Ex4mple" * 5, SOURCE, dense=False, left=APART,
     ),
     by_prefix(
         "openai-key", "sk-", r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}[\w-]*",
-        "sk-" + "Ex4mp" * 4 + "T3BlbkFJ" + "Ex4mp" * 4, SOURCE, dense=False,
+        "sk-" + "Ex4mp" * 4 + "T3BlbkFJ" + "Ex4mp" * 4, SOURCE, dense=False, left=APART,
     ),
     by_prefix(
         "gateway-key", "sk-", r"sk-" + A_DIGIT + r"[A-Za-z0-9]{32,}[\w-]*",
@@ -80,7 +79,12 @@ CREDENTIALS: tuple[Class, ...] = (
         r"sk-(?=[A-Za-z_-]{0,21}\d)(?=[a-z0-9_-]{0,21}[A-Z])(?=[A-Z0-9_-]{0,21}[a-z])[\w-]{22}(?![\w-])",
         "sk-" + "Ex4mple" * 3 + "1", "virtual keys of LiteLLM", dense=False,
     ),
-    by_prefix("google-key", "AIza", r"AIza[\w-]{30,64}(?![\w-])", "AIza" + "Ex4mple" * 5, SOURCE),
+    by_prefix(
+        "gateway-key", "sk-",
+        r"sk-(?=[A-Za-z]{0,30}\d)(?=[a-z0-9]{0,30}[A-Z])(?=[A-Z0-9]{0,30}[a-z])[A-Za-z0-9]{16,31}(?![\w-])",
+        "sk-" + "Ex4mple" * 3, "master keys of LiteLLM are whatever their owner makes up", dense=False,
+    ),
+    by_prefix("google-key", "AIza", r"AIza[\w-]{30,64}(?![\w-])", "AIza" + "Ex4mple" * 5, SOURCE, left=APART),
     by_prefix("google-token", "ya29.", r"ya29\.[\w.-]{20,}", "ya29.a0" + "Ex4mple" * 5, SOURCE),
     by_prefix("google-oauth-secret", "GOCSPX-", r"GOCSPX-[\w-]{20,}", "GOCSPX-" + "Ex4mple" * 4, DOCS),
     by_prefix(
@@ -102,6 +106,10 @@ CREDENTIALS: tuple[Class, ...] = (
         "bedrock-api-key-" + "Ex4mple" * 16, "AWS's documentation (short-term keys)",
     ),
     by_prefix(
+        "jwt", "eyJ", r"eyJ[\w-]{16,}\.eyJ[\w-]{16,}\.[\w-]{16,}",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJlLWV4YW1wbGU", SOURCE, left=APART,
+    ),
+    by_prefix(
         "jwt", "eyJ", r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*(?:\.[\w-]+){0,2}",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJleGFtcGxlIn0.c2lnbmF0dXJlLWV4YW1wbGU", SOURCE,
     ),
@@ -112,20 +120,30 @@ CREDENTIALS: tuple[Class, ...] = (
         "private-key", "-----BEGIN", _PRIVATE_KEY,
         "-----BEGIN " + "PRIVATE KEY-----\n" + "Ex4mple+/=" * 6 + "\n-----END " + "PRIVATE KEY-----", "RFC 7468",
     ),
+    by_pattern(
+        "private-key", "Private-Lines:",
+        rf"Private-Lines:[ ]?\d{{1,3}}(?:{_BREAK}++[A-Za-z0-9+/=]{{60,}}+)++"
+        rf"(?:{_BREAK}++[A-Za-z0-9+/=]{{4,}}+(?={_BREAK}++Private-MAC))?",
+        "Private-Lines: 1\n" + "Ex4mple+" * 8, "PuTTY's format of keys",
+    ),
     by_prefix(
         "github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{30,}", "ghp_" + "Ex4mple" * 5, DOCS,
+        left=APART,
     ),
     by_prefix(
         "github-token", "github_pat_", r"github_pat_\w{30,}", "github_pat_" + "Ex4mple" * 3 + "_" + "Ex4mple" * 8, DOCS,
+        left=APART,
     ),
     by_prefix(
         "gitlab-token", "glpat- gldt- glrt- glrtr- glptt- gloas- glsoat- glft- glimt- glagent- glcbt- glffct-",
         r"gl[a-z]{2,6}-(?:t\d_)?[\w-]{20,}(?:\.[0-9a-z]{2}\.[0-9a-z]{7,})?", "glpat-" + "Ex4mple" * 3, DOCS,
+        left=APART,
     ),
     by_prefix(
         "slack-token", "xoxa- xoxb- xoxe- xoxp- xoxr- xoxs- xoxc- xoxd- xoxo- xoxe. xapp-",
         r"(?:xox[abcdeoprs](?:\.xox[bp])?|xapp)-" + A_DIGIT + r"(?:[\w-]|%(?:2[BbFf]|3[Dd])){16,}",
         "xoxb-" + "123456789012-1234567890123-" + "Ex4mple" * 3, DOCS,
+        left=APART,
     ),
     by_pattern(
         "slack-webhook", "hooks.slack.com/",
@@ -137,18 +155,18 @@ CREDENTIALS: tuple[Class, ...] = (
         r"discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/(?P<value>\d{15,21}/[\w-]{40,})",
         "https://discord.com/api/webhooks/" + "123456789012345678/" + "Ex4mple" * 9, DOCS, dense=True,
     ),
-    by_prefix("huggingface-token", "hf_", r"hf_[A-Za-z0-9]{30,}(?![\w-])", "hf_" + "ExaMple" * 5, DOCS),
+    by_prefix("huggingface-token", "hf_", r"hf_[A-Za-z0-9]{30,}(?![\w-])", "hf_" + "ExaMple" * 5, DOCS, left=APART),
     by_prefix(
         "huggingface-token", "api_org_", r"api_org_[A-Za-z0-9]{30,}(?![\w-])", "api_org_" + "ExaMple" * 5, DOCS,
     ),
     by_prefix(
         "stripe-key", "sk_live_ sk_test_ rk_live_ rk_test_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
-        "sk_test_" + "Ex4mple" * 4, DOCS,
+        "sk_test_" + "Ex4mple" * 4, DOCS, left=APART,
     ),
     by_prefix(
         "stripe-key", "whsec_", r"whsec_" + A_DIGIT + r"[A-Za-z0-9+/]{24,}={0,2}", "whsec_" + "Ex4mple" * 5, DOCS,
     ),
-    by_prefix("npm-token", "npm_", r"npm_[A-Za-z0-9]{36,}(?![\w-])", "npm_" + "Ex4mple" * 5 + "1", DOCS),
+    by_prefix("npm-token", "npm_", r"npm_[A-Za-z0-9]{36,}(?![\w-])", "npm_" + "Ex4mple" * 5 + "1", DOCS, left=APART),
     by_prefix("pypi-token", "pypi-", r"pypi-A[\w-]{50,}", "pypi-" + "AgEIcHlwaS5vcmc" + "Ex4mple" * 8, DOCS),
     by_prefix(
         "sendgrid-key", "SG.", r"SG\.[\w-]{16,32}\.[\w-]{16,64}", "SG." + "Ex4mple" * 3 + "1." + "Ex4mple" * 6, DOCS,
@@ -163,61 +181,19 @@ CREDENTIALS: tuple[Class, ...] = (
         "1234567890:" + "AA" + "Ex4mple" * 4 + "Ex4mp", DOCS, before="0123456789",
     ),
     by_prefix(
-        "digitalocean-token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{40,}", "dop_v1_" + _HEX * 4, DOCS,
+        "digitalocean-token", "dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[0-9a-f]{40,}", "dop_v1_" + HEX * 4, DOCS,
     ),
-    by_prefix("databricks-token", "dapi", r"dapi[0-9a-f]{32}(?:-\d+)?(?![\w-])", "dapi" + _HEX * 2, DOCS),
+    by_prefix("databricks-token", "dapi", r"dapi[0-9a-f]{32}(?:-\d+)?(?![\w-])", "dapi" + HEX * 2, DOCS),
     by_prefix(
         "langsmith-key", "lsv2_", r"lsv2_(?:pt|sk)_[0-9a-z]{28,40}_[0-9a-z]{8,12}",
-        "lsv2_pt_" + _HEX * 2 + "_0123456789", DOCS,
+        "lsv2_pt_" + HEX * 2 + "_0123456789", DOCS,
     ),
-    by_prefix("langsmith-key", "ls__", r"ls__[0-9a-z]{32,}(?![\w-])", "ls__" + _HEX * 2, DOCS),
+    by_prefix("langsmith-key", "ls__", r"ls__[0-9a-z]{32,}(?![\w-])", "ls__" + HEX * 2, DOCS),
     by_prefix(
         "tavily-key", "tvly-", r"tvly-(?:dev-|prod-)?" + A_DIGIT + r"[A-Za-z0-9-]{20,}",
         "tvly-dev-" + "Ex4mple" * 5, DOCS,
     ),
-    *(
-        by_prefix("vendor-key", anchor, pattern, example, DOCS) for anchor, pattern, example in (
-            ("nvapi-", r"nvapi-[\w-]{40,}", "nvapi-" + "Ex4mple" * 9),
-            ("csk-", r"csk-" + A_DIGIT + r"[A-Za-z0-9]{40,}", "csk-" + "ex4mple" * 7),
-            ("tgp_v1_", r"tgp_v1_[\w-]{30,}", "tgp_v1_" + "Ex4mple" * 6),
-            ("fw_", r"fw_(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{20,}(?![\w-])", "fw_" + "Ex4mple" * 4),
-            ("sk_", r"sk_[0-9a-f]{48}(?![\w-])", "sk_" + _HEX * 3),
-            ("ek_", r"ek_" + A_DIGIT + r"[0-9a-f]{30,}(?![\w-])", "ek_" + _HEX * 2),
-            ("fc-", r"fc-[0-9a-f]{32}(?![\w-])", "fc-" + _HEX * 2),
-            ("pcsk_", r"pcsk_[\w-]{40,}", "pcsk_" + "Ex4mple" * 9),
-            ("e2b_", r"e2b_[0-9a-f]{40}(?![\w-])", "e2b_" + _HEX * 2 + "01234567"),
-            ("ntn_", r"ntn_[A-Za-z0-9]{40,}", "ntn_" + "Ex4mple" * 7),
-            ("secret_", r"secret_" + A_DIGIT + r"[A-Za-z0-9]{43}(?![\w-])", "secret_" + "Ex4mple" * 6 + "1"),
-            ("lin_", r"lin_(?:api|oauth)_[A-Za-z0-9]{30,}", "lin_api_" + "Ex4mple" * 6),
-            ("shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}(?![\w-])", "shpat_" + _HEX * 2),
-            (
-                "dp.ct. dp.pt. dp.st. dp.sa.", r"dp\.(?:ct|pt|st|sa)\.(?:[\w-]{2,35}\.)?[A-Za-z0-9]{40,}",
-                "dp.pt." + "Ex4mple" * 6 + "1",
-            ),
-            ("hvs. hvb. hvr.", r"hv[sbr]\.[\w-]{24,}", "hvs." + "Ex4mple" * 13),
-            ("pul-", r"pul-[0-9a-f]{40}(?![\w-])", "pul-" + _HEX * 2 + "01234567"),
-            ("sntrys_ sntryu_", r"sntry[su]_[\w+/=-]{40,}", "sntryu_" + _HEX * 4),
-            ("glsa_ glc_", r"gl(?:sa|c)_[\w+/-]{32,}={0,2}", "glsa_" + "Ex4mple" * 5 + "_01234567"),
-            ("PMAK-", r"PMAK-[0-9a-f]{24}-[0-9a-f]{30,}", "PMAK-" + _HEX[:12] * 2 + "-" + _HEX * 2),
-            ("ATATT3", r"ATATT3[\w=-]{60,}", "ATATT3" + "Ex4mple" * 12),
-            ("figd_", r"figd_[\w-]{36,}", "figd_" + "Ex4mple" * 6),
-            ("sq0atp- sq0csp- sq0idp-", r"sq0(?:atp|csp|idp)-[\w-]{22,}", "sq0atp-" + "Ex4mple" * 4),
-            ("sbp_ sb_secret_", r"sb(?:p_[0-9a-f]{40}|_secret_[\w-]{20,})(?![\w-])", "sbp_" + _HEX * 2 + "01234567"),
-            ("dckr_", r"dckr_(?:pat|oat)_[\w-]{24,}", "dckr_pat_" + "Ex4mple" * 4),
-            ("nfp_", r"nfp_[A-Za-z0-9]{32,}", "nfp_" + "Ex4mple" * 6),
-            ("rubygems_", r"rubygems_[0-9a-f]{40,}", "rubygems_" + _HEX * 3),
-            ("phx_", r"phx_[A-Za-z0-9]{40,}", "phx_" + "Ex4mple" * 6),
-            ("NRAK-", r"NRAK-[A-Z0-9]{20,}", "NRAK-" + "EX4MPLE" * 4),
-            ("AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}", "AGE-SECRET-KEY-1" + "EX4MPLE" * 8),
-            ("pscale_tkn_", r"pscale_tkn_[\w=.-]{30,}", "pscale_tkn_" + "Ex4mple" * 6),
-            ("jina_", r"jina_" + A_DIGIT + r"[\w-]{40,}", "jina_" + _HEX * 2 + "Ex4mple" * 4),
-            ("key-", r"key-" + A_DIGIT + r"(?=[0-9]{0,31}[a-f])[0-9a-f]{32}(?![\w-])", "key-" + _HEX * 2),
-            (
-                "pa-", r"pa-(?=[A-Za-z_-]{0,42}\d)(?=[a-z0-9_-]{0,42}[A-Z])(?=[A-Z0-9_-]{0,42}[a-z])[\w-]{43}(?![\w-])",
-                "pa-" + "Ex4mple" * 6 + "1",
-            ),
-        )
-    ),
+    *VENDORS,
     *(
         Class(name, example=example, source=source, context=True) for name, example, source in (
             ("aws-session-token", "the value of `aws_session_token`", "naming.py"),

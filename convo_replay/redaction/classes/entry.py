@@ -28,7 +28,11 @@ LEFT = (
     rf"|{colours.END_BEFORE})"
 )
 """Not inside a word, unless the "word" is the end of an escape: JSON in a string, percent-encoding, a colour."""
+APART = LEFT.replace(r"(?<![\w-])", r"(?<![A-Za-z0-9])", 1)
+"""As `LEFT`, but `_` and `-` may stand before: for what looks like nothing else (`KEY_ghp_…`)."""
 A_DIGIT = r"(?=[\w-]{0,200}\d)"
+DOCS = "the vendor's documentation"
+HEX = "0123456789abcdef"
 LEAST_RUN = 16
 """Characters of a run that anchors of dense classes are looked for in."""
 
@@ -128,6 +132,8 @@ def by_pattern(
     )  # fmt: skip
 
 
-def by_prefix(name: str, anchors: str, pattern: str, example: str, source: str, *, dense: bool = True) -> Class:
+def by_prefix(
+    name: str, anchors: str, pattern: str, example: str, source: str, *, dense: bool = True, left: str = LEFT
+) -> Class:
     """A key whose prefix tells whose it is: not inside a word, in a run of the characters of keys."""
-    return by_pattern(name, anchors, LEFT + pattern, example, source, dense=dense)
+    return by_pattern(name, anchors, left + pattern, example, source, dense=dense)

@@ -26,8 +26,9 @@ IDENTITIES: tuple[Class, ...] = (
         "org-" + "Ex4mpl" * 4, SOURCE + ", recorded traffic", severity="warn", shape="org-REDACTED{n}", dense=True,
     ),
     by_pattern(
-        "organization-id", "rganization org_id org_uuid",
-        r"(?:rganization(?:_?[Ii]d|_?[Uu]uid| ID| UUID)?|org_(?:uu)?id)(?:\\*[\"'])?(?:\s?[:=]\s?|\s\(?)(?:\\*[\"'])?"
+        "organization-id", "rganization org_id org_uuid org:",
+        r"(?:rganizations?(?:_?[Ii]d|_?[Uu]uid| ID| UUID)?|org_(?:uu)?id|org)"
+        r"(?:\\*[\"'])?(?:\s?[:=]\s?|\s\(?|/)(?:\\*[\"'])?"
         r"(?P<value>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})(?![\w-])",
         "your organization (" + "83a1eb39-1009-4f7a-8d3e-2c6b5a4f3e2d)", "errors of the API (429), exports",
         severity="warn", shape="5ec2e7ed-0000-4001-8000-{n:012d}", context=True,
