@@ -23,7 +23,7 @@ import orjson
 
 from convo_replay.bodies import MESSAGE_KEYS, message_key
 from convo_replay.exchange import Binary, Blob, Body, Headers, Json, Request, Text
-from convo_replay.normalizing import normalized, parse_path, replaced
+from convo_replay.normalizing import GONE, normalized, parse_path, replaced
 from convo_replay.providers import providers
 from convo_replay.redaction import urls
 from convo_replay.redaction.headers import kept
@@ -105,6 +105,9 @@ class Fingerprints:
         if self.preset:
             volatile = {path for provider in providers() for path in provider.volatile_paths}
             self.paths += [(parse_path(path), "~") for path in sorted(volatile)]
+            # Where the variable with the key is not set, the key is left out of the request, or not.
+            secret = {path for provider in providers() for path in provider.secret_paths}
+            self.paths += [(parse_path(path), GONE) for path in sorted(secret)]
         self._history_paths = [(path[1:], new) for path, new in self.paths if path[0] in MESSAGE_KEYS and path[1:]]
         self._rest_paths = [(path, new) for path, new in self.paths if path[0] not in MESSAGE_KEYS or not path[1:]]
         self._whole = {path for path, _ in self.paths if len(path) == 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 _MONTH = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _SEPARATOR = r"(?:\\\\?|/)"
@@ -85,12 +85,18 @@ def parse_path(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
+GONE: Final = object()
+"""In place of a replacement: the key is left out."""
+
+
 def replaced(value: Any, path: Sequence[str | int], replacement: Any) -> Any:
     """`value` with what is at `path` replaced; copies along the path only."""
     if not path:
         return replacement
     step, rest = path[0], path[1:]
     if isinstance(value, dict):
+        if replacement is GONE and not rest:
+            return {key: child for key, child in value.items() if key != step} if step in value else value
         keys = list(value) if step == "*" else [step] if step in value else []
         if keys:
             value = {**value, **{key: replaced(value[key], rest, replacement) for key in keys}}

@@ -66,6 +66,14 @@ SAME = {
     "other headers": (request(), replace(request(), headers=(("x-stainless-retry-count", "2"),))),
     "query in another order": (request(url=f"{URL}?a=1&b=2"), request(url=f"{URL}?b=2&a=1")),
     "tool ids minted anew": (request(), request(minted("call_" + "9" * 24))),
+    "a server's token, or none": (
+        request(body(mcp_servers=[{"url": "https://m.example", "authorization_token": "redacted-api-key-1"}])),
+        request(body(mcp_servers=[{"url": "https://m.example"}])),
+    ),
+    "a tool's authorization, or none": (
+        request(body(tools=[{"type": "mcp", "authorization": "redacted-api-key-1"}])),
+        request(body(tools=[{"type": "mcp"}])),
+    ),
     "another user": (request(body(metadata={"user_id": "u1"})), request(body(metadata={"user_id": "u2"}))),
     "another day": (request(asking("Today is 2026-11-22.")), request(asking("Today is 2027-01-01."))),
     "another moment": (
