@@ -176,7 +176,9 @@ class Quiet:
         )
 
     def _stream(self, index: int, lines: Lines) -> bool:
-        text = "\n\n".join([_event(name, data) for _, name, data in lines])
+        text = "\n\n".join(
+            [f"event: {name}\ndata: {data}" if name not in _MARKS else _unnamed(name, data) for _, name, data in lines]
+        )
         skim = None if '"logprobs' in text and logprobs.may_hold(text.encode()) else skimming.taken(text, self._values)
         if skim is None:
             return False
@@ -270,7 +272,8 @@ def _strings(value: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
                     stack.append(held)
 
 
-def _event(name: str, data: str) -> str:
-    if name == "-":
-        return f"data: {data}"
-    return f": {data}" if name == ":" else f"event: {name}\ndata: {data}"
+_MARKS = ("-", ":")
+
+
+def _unnamed(name: str, data: str) -> str:
+    return f"data: {data}" if name == "-" else f": {data}"

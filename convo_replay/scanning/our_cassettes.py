@@ -17,7 +17,7 @@ from convo_replay.cassette import Cassette, event_lines, files
 from convo_replay.cassette.model import milliseconds
 from convo_replay.cassette.reading import Left
 from convo_replay.cassette.response_bodies import json_bytes
-from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Headers, Json, Parts, Request, Text
+from convo_replay.exchange import Binary, Blob, Chunk, Exchange, Head, Headers, Json, Parts, Request, Text
 from convo_replay.redaction import Redactor, placeholders
 from convo_replay.redaction.placeholders import OPAQUE_CLASS
 from convo_replay.scanning import surroundings, text_edits
@@ -55,11 +55,10 @@ def ours(
         loud = _redact_loud(look, cassette, left, anew)
     look.tree = Tree(look.text, is_json=look.text.lstrip()[:1] == "{")
     for index, (old, new) in enumerate(zip(cassette.exchanges, look.made, strict=True)):
-        one = _Exchange(look, index, old, new)
         if index in loud:
-            one.look()
-        else:
-            one.look_at_names()
+            _Exchange(look, index, old, new).look()
+        elif old.test or not (_is_silent(look, "request", old.request) and _is_silent(look, "response", old.head)):
+            _Exchange(look, index, old, new).look_at_names()
     extra = look.redactor.value(cassette.extra)
     look.values(None, "", cassette.extra, extra, ())
     surroundings.between(look)
@@ -95,6 +94,10 @@ def _redact(look: Look, cassette: Cassette, left: Left, some: set[int]) -> None:
     look.made = redacted(look.redactor, exchanges, some)
 
 
+def _is_silent(look: Look, side: str, message: Request | Head | None) -> bool:
+    return message is None or look.are_silent(side, message.headers)
+
+
 class _Exchange:
     def __init__(self, look: Look, index: int, old: Exchange, new: Exchange) -> None:
         self._look = look
@@ -123,11 +126,11 @@ class _Exchange:
     def look_at_names(self) -> None:
         """Looks at what is known by its name alone: redaction would change nothing else."""
         look, index, test = self._look, self._index, self._old.test
-        look.text_part(index, "test", test, look.redactor.label(test), (*self._at, "test"))
+        if test:
+            look.text_part(index, "test", test, look.redactor.label(test), (*self._at, "test"))
         head = self._old.head
         for side, headers in (("request", self._old.request.headers), ("response", head.headers if head else ())):
-            if not look.are_silent(side, headers):
-                self._headers(side, headers)
+            self._headers(side, headers)
 
     def _headers(self, side: str, headers: Headers) -> None:
         count: dict[str, int] = {}

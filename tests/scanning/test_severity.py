@@ -121,8 +121,9 @@ def test_what_is_opaque_may_stay(tmp_path: Path) -> None:
         ("x-acme-key", "p9Xw2LrT5vQz8NfK3hYd", {("api-key", "error")}),
         ("x-api-key", "correct-horse-battery", {("api-key", "error")}),
         ("authorization", "Bearer correct-horse-battery", {("api-key", "error")}),
+        ("api-key", "X-API-KEY-XXX", {("masked", "info")}),
     ],
-    ids=["words", "words-of-a-custom", "random", "known-name", "authorization"],
+    ids=["words", "words-of-a-custom", "random", "known-name", "authorization", "mask-of-a-class-with-a-pattern"],
 )
 def test_words_under_a_name_that_only_ends_in_key_are_no_key(
     name: str, value: str, expected: set[tuple[str, str]], tmp_path: Path
