@@ -21,6 +21,8 @@ from convo_replay.redaction.opaque import FIELDS as OPAQUE_FIELDS
 _ACCUMULATING = OPAQUE_FIELDS | {
     "text", "thinking", "partial_json", "content", "refusal", "reasoning", "reasoning_content", "arguments",
     "delta", "transcript", "input", "response", "summary", "completion", "generation", "outputText", "tool_plan",
+    # OpenAI's assistants (`delta.content[].text.value`) and patches of JSON, Dify, the Vercel SDK, MCP's progress.
+    "value", "answer", "textDelta", "inputTextDelta", "argsTextDelta", "chunk", "output_text", "message",
 }  # fmt: skip
 _FIXED = frozenset({
     "type", "id", "role", "name", "stop_reason", "stop_sequence", "finish_reason", "object", "phase", "status",

@@ -73,6 +73,22 @@ TEXTS: dict[str, tuple[Event, Path]] = {
         lambda piece: {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": piece}}}},
         ("delta", "message", "content", "text"),
     ),
+    "assistants": (
+        lambda piece: {
+            "object": "thread.message.delta",
+            "delta": {"content": [{"index": 0, "type": "text", "text": {"value": piece}}]},
+        },
+        ("delta", "content", 0, "text", "value"),
+    ),
+    "vercel": (lambda piece: {"type": "text-delta", "textDelta": piece}, ("textDelta",)),
+    "dify": (lambda piece: {"event": "message", "answer": piece}, ("answer",)),
+    "mcp": (
+        lambda piece: {"method": "notifications/progress", "params": {"progress": 1, "message": piece}},
+        ("params", "message"),
+    ),
+    "patches": (
+        lambda piece: {"ops": [{"op": "add", "path": "/streamed_output_str/-", "value": piece}]}, ("ops", 0, "value"),
+    ),
     "legacy": (lambda piece: {"type": "completion", "completion": piece}, ("completion",)),
 }  # fmt: skip
 ARGUMENTS: dict[str, tuple[Event, Path]] = {
