@@ -180,12 +180,17 @@ class Growth:
         size = 8 * self.size
         while size < 400_000 and _seconds(grown(size)) < 0.02:
             size *= 2
+        once = self._growth(grown, size, 2)
+        # One round more because of where the text is cut is a step: over the next doubling it is none.
+        return once if once <= self.goal else min(once, self._growth(grown, size, 4) ** 0.5)
+
+    def _growth(self, grown: worst.Grown, size: int, times: int) -> float:
         # Half of a secret at the end costs a round more, and where the text is cut decides whether one is there.
-        texts = [grown(n) + " ." for n in (size, 2 * size)]
+        texts = [grown(n) + " ." for n in (size, times * size)]
         least = [float("inf"), float("inf")]
         for number in range(_MOST_ROUNDS):  # a moment of other work is in one round, and a square in all of them
             least = [min(known, _seconds(text)) for known, text in zip(least, texts, strict=True)]
-            if number >= 2 and least[1] <= self.goal * least[0]:
+            if number >= 2 and least[1] <= times / 2 * self.goal * least[0]:
                 break
         return least[1] / least[0]
 
