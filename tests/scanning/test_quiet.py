@@ -15,7 +15,7 @@ import pytest
 from convo_replay import scanning
 from convo_replay.cassette import Cassette, dump
 from convo_replay.exchange import Chunk, End, Exchange, Head, Json, Request
-from convo_replay.redaction import Redactor
+from convo_replay.redaction import Redactor, opaque
 from convo_replay.scanning import findings, reading
 from scan_cases import KEY, MAIL, ORGANIZATION, URL, write
 
@@ -218,3 +218,11 @@ def test_only_exchanges_that_may_hold_something_are_redacted(tmp_path: Path, mon
     monkeypatch.setattr(Redactor, "exchange", noted)
     assert [(hit.exchange, hit.cls) for hit in scanning.scan(file, environ={}).findings] == [(7, "email")]
     assert set(asked_for) == {"t.py::test_7"}
+
+
+def test_an_opaque_value_that_is_a_text_elsewhere_stays_in_what_is_searched() -> None:
+    once = json.dumps({"signature": PLAIN, "text": "Hi"})
+    twice = json.dumps({"signature": PLAIN, "text": PLAIN})
+    assert opaque.without(once, [PLAIN]) == once.replace(PLAIN, "")
+    assert opaque.without(twice, [PLAIN]) == twice
+    assert opaque.without(twice, [PLAIN, PLAIN]) == twice.replace(PLAIN, "")
