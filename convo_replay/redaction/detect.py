@@ -20,7 +20,7 @@ from convo_replay.redaction import encodings, media, naming, placeholders, runs
 from convo_replay.redaction.classes import ANCHORS, CLASSES, LOOSE, SEARCHED, Class, classify
 from convo_replay.redaction.classes.entry import LEAST_RUN, trie
 from convo_replay.redaction.halves import BEGINS, Halves
-from convo_replay.redaction.literals import Literals, encoded_forms, forms, literals
+from convo_replay.redaction.literals import FEW, ManyLiterals, Search, encoded_forms, forms, literals
 from convo_replay.redaction.placeholders import Placeholder
 
 # `redacted-` before a secret and a number after it make no placeholder.
@@ -82,8 +82,10 @@ class Detector:
         self._halves = Halves()
         self._escapable = False
         """Whether a known value holds what JSON escapes."""
-        self._literals: Literals | None = None
+        self._literals: Search | None = None
         """A search for all of the values that were known when it was built."""
+        self._many: ManyLiterals | None = None
+        """The same where they are many, and more of them join it."""
         self._recent: dict[str, tuple[str, ...]] = {}
         """The others."""
         self._searched = 0
@@ -220,12 +222,17 @@ class Detector:
 
     def known(self, text: str) -> list[Finding]:
         """The known values in `text`, in any of their forms; may touch placeholders."""
+        if self._recent and len(self._forms) > FEW:
+            if self._many is None:
+                self._literals = self._many = ManyLiterals(self._forms)
+            else:
+                self._many.add([form for value, others in self._recent.items() for form in (value, *others)])
+            self._recent = {}
         found = self._known_one_by_one(text)
         if self._recent:
-            # To build the search for all at once costs as much as some hundred thousand characters searched one by one,
-            # and more the more there are.
+            # To build the search for all at once costs as much as some hundred thousand characters searched one by one.
             self._searched += len(text) * len(self._recent) + 1000
-            if self._searched >= _MOST_SEARCHED * (1 + len(self._forms) // 200):
+            if self._searched >= _MOST_SEARCHED:
                 self._literals = literals(tuple(self._forms))
                 self._recent, self._searched = {}, 0
                 return [self._known(text, start, form) for start, form in self._literals.find(text)]
