@@ -63,7 +63,7 @@ _ACCOUNTS = (
     "nonroot work worker workspace linuxbrew test tester testuser test-user agent assistant oai gitpod daytona "
     "sbx_user1051 homebrew pi deploy service daemon data bin home lib src page pages index dashboard settings profile "
     "about login logout signup contact search help products product news blog api assets static images css js docs "
-    "feed explore"
+    "feed explore redacted masked site"
 )
 ACCOUNTS = frozenset(_ACCOUNTS.split())
 """Accounts of images and services, names in examples, and folders called `home` in projects and web sites."""
