@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -504,12 +503,7 @@ def _is_opaque(group: Sequence[streams.Piece], whole: str) -> bool:
 
 def _unsigned(value: Any, text: str) -> str:
     """The JSON text of a value without what is opaque in it: nobody looks for a text in that."""
-    if opaque.may_hold(text):
-        for held, count in Counter(_opaque_values(value)).items():
-            quoted = f'"{held}"'
-            if text.count(quoted) == count:
-                text = text.replace(quoted, '""')
-    return text
+    return opaque.without(text, _opaque_values(value)) if opaque.may_hold(text) else text
 
 
 def _opaque_values(value: Any) -> Iterator[str]:
