@@ -461,6 +461,8 @@ class Redactor:
         if isinstance(item, str) and len(item) <= SHORT:
             made = self._values.string(item)
             return made if made is item else self._interned.setdefault(_key(_dumped(made)), made)
+        if isinstance(item, (int, float)) and item is not True and item is not False:
+            return self._values.number(item)
         if not isinstance(item, (str, dict, list)) or id(item) in self._own:
             return item
         data = written[id(item)]

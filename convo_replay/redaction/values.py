@@ -240,7 +240,7 @@ class Values:
             items = [self.value(item, pieces) for item in value]
             return value if all(a is b for a, b in zip(items, value, strict=True)) else items
         if isinstance(value, (int, float)):
-            return self._number(value)
+            return self.number(value)
         if not isinstance(value, dict):
             return value
         made: dict[str, Any] = {}
@@ -254,7 +254,7 @@ class Values:
             elif isinstance(held, (dict, list)):
                 out = self.value(held, pieces)
             elif isinstance(held, (int, float)):
-                out = self._number(held, key)
+                out = self.number(held, key)
             if out is not held:
                 changed = True
                 if _is_bound(key, value):
@@ -264,7 +264,7 @@ class Values:
             made[name] = out
         return made if changed else value
 
-    def _number(self, held: float, key: str = "") -> Any:
+    def number(self, held: float, key: str = "") -> Any:
         """A number: itself, or a string with a placeholder where it is a secret, or the phone number of its key."""
         if -self.detector.least_number < held < self.detector.least_number or held != held:
             return held

@@ -267,7 +267,7 @@ def _make(value: Any, change: Change) -> None:
         if isinstance(holder, dict) and last not in holder:
             return  # taken out with its key
         new: Any = change.value
-        if isinstance(holder[last], int) and isinstance(new, str):
+        if isinstance(holder[last], int) and isinstance(new, str) and new.isdecimal():
             new = int(new)
         if isinstance(new, bytes):
             with contextlib.suppress(UnicodeDecodeError):

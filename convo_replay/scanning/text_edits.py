@@ -168,9 +168,14 @@ def events(body: bytes) -> list[int]:
 
 
 def strings(old: Any, new: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str, str]]:
-    """(path, old, new) of each string by which two values of one shape differ; of a key: its mapping's path."""
+    """(path, old, new) of each string by which two values of one shape differ; of a key: its mapping's path.
+
+    A number that is a secret becomes a string, too.
+    """
     if old is new:
         return
+    if isinstance(old, int) and isinstance(new, str):
+        yield path, str(old), new
     if isinstance(old, str):
         if isinstance(new, str) and old != new:
             yield path, old, new

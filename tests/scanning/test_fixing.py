@@ -205,6 +205,21 @@ def test_our_cassette_is_written_as_a_save_would(tmp_path: Path) -> None:
     ).replace(MAIL[9:].encode(), b"")
 
 
+@pytest.mark.parametrize("beside", ["", ", pin 918273645546372819"])
+def test_a_number_that_is_a_secret_becomes_a_string(beside: str, tmp_path: Path) -> None:
+    pin = 918273645546372819
+    data = ours(f"hello{beside}").replace(
+        b"max_tokens: 9", f"max_tokens: 9\n        pin: {pin}\n        pins: [{pin}]".encode()
+    )
+    file = write(tmp_path / "a.yaml", data)
+    fixed = fix(file, secrets=[str(pin)])
+    paths = {"request.json.pin", "request.json.pins[0]", *(["request.json.messages[0].content"] if beside else [])}
+    assert {hit.path for hit in fixed.before.findings if hit.cls == "secret"} == paths
+    assert fixed.after.failing == []
+    asked = load(file).exchanges[0].request.json
+    assert (asked["pin"], asked["pins"], asked["max_tokens"]) == ("redacted-secret-1", ["redacted-secret-1"], 9)
+
+
 def test_our_cassette_edited_by_hand_keeps_its_comments(tmp_path: Path) -> None:
     text = ours(f"I am {MAIL}", f"still {MAIL}, my key is {KEY}", "bye").decode()
     text = text.replace("exchanges:\n", "# why this one is kept: see the wiki\nexchanges:\n", 1)
