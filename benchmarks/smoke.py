@@ -135,7 +135,7 @@ LIMITS = {
         "JSON bytes parsed": (3_900, 1.1),
         "JSON bytes written": (6_200, 1.1),
         "bytes hashed": (1_000, 1.1),
-        "texts searched for secrets": (1, 1.1),
+        "texts searched for secrets": (3, 1.1),
     },
     "recording": {
         # The redactor and the writer look up each message of the history, once per turn.
@@ -144,7 +144,7 @@ LIMITS = {
         "JSON bytes parsed": (8_000, 1.1),
         "JSON bytes written": (9_000, 1.1),
         "bytes hashed": (2_500, 1.1),
-        "texts searched for secrets": (2, 1.1),
+        "texts searched for secrets": (6, 1.1),
     },
 }
 

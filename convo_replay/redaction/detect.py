@@ -74,7 +74,7 @@ class Detector:
         self.generation = 0
         """Grows with every value learned: what was found clean before may not be so now."""
         self.scanned = 0
-        """How many texts were searched: the measure of cost."""
+        """How many texts were looked at: the measure of cost."""
         self._keep = frozenset(keep)
         self._classes: dict[str, str] = {}
         self._forms: dict[str, str] = {}
@@ -262,6 +262,7 @@ class Detector:
 
     def may_hold(self, text: str) -> bool:
         """Whether anything could be found in `text`, or in what it is the JSON of; cheap, and generous."""
+        self.scanned += 1
         if self._patterns or self._callables:
             return True
         if len(text) > _SHORT or text not in _clean:

@@ -156,7 +156,7 @@ def test_one(): ask(tries=2)
     [
         (["cut:oef@3"], None, "--convo-faults: .*cut:oef.*eof"),
         (["429", "cut:eof"], None, "--convo-faults: .*'cut:eof' needs a position"),
-        ([" "], None, "--convo-faults: expected specs"),
+        ([" "], None, "--convo-faults: faults are a text such as .* an empty one"),
         (None, "nowhere/r.json", "--convo-report: there is no directory .*nowhere"),
         (None, "r.txt", r"--convo-report: expected a file named \*.json, got 'r.txt'"),
         (None, "folder.json", "--convo-report: folder.json is a directory"),
