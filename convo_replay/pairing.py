@@ -13,7 +13,8 @@ from typing import Any
 
 from convo_replay.matching import ID_KEYS, Fingerprints
 from convo_replay.normalizing import normalized
-from convo_replay.redaction.placeholders import places
+from convo_replay.redaction.classes import BY_NAME
+from convo_replay.redaction.placeholders import OPAQUE_CLASS, places
 
 _OF_SEVERAL_LINES = "redacted-private-key-"
 # The file of a key ends with a line break; what stands in its place need not.
@@ -113,24 +114,33 @@ def _taken(stored: str, live: str) -> list[tuple[str, str]] | None:
     return [(stored[place.start : place.end], text) for place, text in zip(placed, texts, strict=True)]
 
 
-_OF_WORDS = frozenset({"env", "secret", "password", "private-key", "cookie"})
-"""Classes whose values may hold blanks."""
 _SHAPES = {
     "email": re.compile(r"[^\s@,;]+@[^\s@,;]+"),
     "phone": re.compile(r"[+(]{0,2}\d[\d\s().+/\u2010-\u2015-]*"),
-    "user-name": re.compile(r"[^/\\\r\n]{1,64}"),
+    "user-name": re.compile(r"[^\s/\\,;:]{1,64}(?: [^\s/\\,;:]{1,64}){0,2}"),
 }
-_ONE_WORD = re.compile(r"\S*")
+_BEGINS = {"private-key": "-----BEGIN", "env": "{", "secret": "{"}
+"""How a value of a class begins that may be of any length."""
+_WORDS = {"env": 6, "secret": 6, "password": 6, "named-secret": 6, "url-password": 6}
+"""Words of what somebody makes up for one: a pass phrase has several, no sentence of a prompt is one."""
 
 
 def _may_be(cls: str, text: str) -> bool:
     """Whether a text may stand in the place of a value of a class: another key, none, another address.
 
-    A key is whatever somebody has for one (`dummy`), but one word; a person is told by the look.
+    A key is whatever somebody has for one (`dummy`, `not set`), in a word or two; a person is told by the look.
     """
-    if not text or cls in _OF_WORDS:
+    if not text or cls == OPAQUE_CLASS:  # base64 may come in lines
         return True
-    return _SHAPES.get(cls, _ONE_WORD).fullmatch(text) is not None
+    if cls in _SHAPES:
+        return _SHAPES[cls].fullmatch(text) is not None
+    if cls in _BEGINS and text.lstrip().startswith(_BEGINS[cls]):
+        return True
+    if cls == "cookie" and "=" in text:
+        return True
+    known = BY_NAME.get(cls)
+    words = 1 if known is not None and known.severity != "error" else _WORDS.get(cls, 2)
+    return len(text.split(None, words)) <= words
 
 
 PERSONAL = frozenset({"email", "phone"})

@@ -268,6 +268,19 @@ MAIL, KEY = "redacted-email-1@example.com", "redacted-anthropic-key-1"
                 ("my grandmother for it", False),
             )
         ),
+        *(
+            (f"send {name}", f"send {live}", [(name, live)] if fits else None)
+            for name, live, fits in (
+                ("redacted-env-1", "correct horse battery staple", True),
+                ("redacted-env-1", "{a: 1,\n b: 2 , c: d, e: f }", True),
+                ("redacted-env-1", "it to the shredder and tell nobody", False),
+                ("redacted-private-key-1", "-----BEGIN A KEY-----\nEx 4m ple\n-----END", True),
+                ("redacted-private-key-1", "the shredder, please", False),
+                ("redacted-cookie-1", "a=b; c=d; e=f", True),
+                ("redacted-cookie-1", "cookies to all of us", False),
+                ("redacted-user-name-1", "the shredder, then", False),
+            )
+        ),
         ("call +00-555-0000001.", "call +44 20 7946 0958.", [("00-555-0000001", "44 20 7946 0958")]),
         ("call +00-555-0000001.", "call +me.", None),
         ("/home/redacted-user-name-1/x", "/home/Ada L/x", [("redacted-user-name-1", "Ada L")]),
