@@ -176,10 +176,11 @@ _RARE = re.compile(r"pa(?:t|ss)(?![a-z])")
 """Last words of keys that are too short to be looked for in a text."""
 _COLON = re.compile(r'"\s{0,8}:')
 _SMALL = {ord(char): char.lower() for char in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-_BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=：]|\s|,|>|\x1b|\\{1,4}(?:u001[bB]|x1[bB]|033|e)\[""")
+_BESIDE = re.compile(r"""\\*["'`\]]|\s{0,4}[:=：]|\s|,|>|\+is|\x1b|\\{1,4}(?:u001[bB]|x1[bB]|033|e)\[""")
 _FLAGS = (" -p", "-u ", "--user")
 _NAME_BEFORE = re.compile(r"[\w.-]*")
 _COLOUR_END = re.compile(r"\d{0,3}[mK]")
+_KIND = re.compile(r"(?:api|access|secret)[ +]\Z", re.IGNORECASE)
 _NAME_REST = re.compile(r"[\w-]{0,40}+", re.ASCII)
 _QUOTE = r"""\\*["'`]"""
 _NO_TEXT = r"\x00-\x08\x0e-\x1b\x7f-\U0010ffff"
@@ -189,7 +190,7 @@ _AFTER = re.compile(
     r"""\s{0,4}(?::=|=>|=|:|：)\s{0,4}(?:(?:str|String|string|SecretStr)\s?=\s?)?(?:[A-Za-z_.]{1,30}\((?=\\*["'`]))?"""
     rf"""|(?<=["'`])\s?,\s{{0,4}}(?={_QUOTE})"""
     rf"""|\s?,?\s{{1,20}}(?:{_QUOTE})?value(?:{_QUOTE})?\s?[:=]\s?"""
-    r"""|(?<=[A-Za-z])>|(?<=[A-Za-z])\sis:?\s)"""
+    r"""|(?<=[A-Za-z])>|(?<=[A-Za-z])[\s+]is:?[\s+])"""
     rf"""{COLOUR}{{0,3}}+(?:{_QUOTE})?(?:(?:[Bb]earer|[Bb]asic|[Tt]oken)\s)?"""
     rf"""(?:(?<=["'`])(?P<quoted>[^\s"'`\\]{{{LEAST},{MOST}}}+)(?={_QUOTE})"""
     rf"""|(?P<bare>[^\s"'`\\,;&<>(){{}}\[\]|{_NO_TEXT}]{{{LEAST},{_JUDGED}}}+))"""
@@ -280,6 +281,9 @@ def _name_start(text: str, at: int) -> int:
     elif start and text[start - 1] in "[;":  # the end of a colour: `ESC[33mapi_key`
         colour = _COLOUR_END.match(text, start, at)
         start = start if colour is None else colour.end()
+    if text[start : start + 3] in ("key", "Key", "KEY"):  # of prose: `my API key is …`
+        kind = _KIND.search(text, max(0, start - 8), start)
+        start = start if kind is None else kind.start()
     return start
 
 

@@ -42,7 +42,7 @@ _ROWS: tuple[tuple[str, str, str], ...] = (
     ("AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{40,}", "AGE-SECRET-KEY-1" + "EX4MPLE" * 8),
     ("pscale_", r"pscale_(?:tkn|oauth|pw)_[\w=.-]{30,}", "pscale_tkn_" + "Ex4mple" * 6),
     (
-        "sk-helicone- pk-helicone-", r"[sp]k-helicone-(?:[a-z]{2}-)?[a-z0-9]{7}(?:-[a-z0-9]{7}){3}",
+        "sk-helicone- pk-helicone-", r"[sp]k-helicone-(?:[a-z]{2}-)?[A-Za-z0-9]{7}(?:-[A-Za-z0-9]{7}){3}",
         "sk-helicone-" + "-".join(["ex4mple"] * 4),
     ),
     ("sess-", r"sess-" + A_DIGIT + r"[A-Za-z0-9]{40}(?![\w-])", "sess-" + "Ex4mple1" * 5),
