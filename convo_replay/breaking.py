@@ -103,6 +103,7 @@ class Breaking:
             ValueError: an injected fault does not fit.
         """
         attempt = self._faults.meet(request, raw, exchange, slot, again=again)
+        attempt.by_sdk = any(name.lower().startswith("x-stainless-") for name, _ in raw.headers)
         return self._began(attempt)
 
     def broken_like(self, attempt: Attempt, exchange: Exchange) -> Exchange:

@@ -56,6 +56,8 @@ class Attempt:
     """When the client had all of it, or an exception, or left."""
     work: tuple[Work | None, Work | None] = (None, None)
     """At `began` and at `ended`; `None` on an event loop, where others compute as well."""
+    by_sdk: bool = False
+    """Whether one of the SDKs sent it, which raise for a status."""
     credentials: bytes = b""
     """A digest of what the request authenticates with, comparable within the run."""
     delivered: int = 0

@@ -8,7 +8,7 @@ from typing import Final
 
 from convo_replay.verdict import telling
 from convo_replay.verdict.blame import is_deliberate, is_fault
-from convo_replay.verdict.case import Case
+from convo_replay.verdict.case import Case, status_of
 from convo_replay.verdict.evidence import Expected, Outcome, Run
 from convo_replay.verdict.judgement import Judgement
 
@@ -132,7 +132,10 @@ def outcome_of(case: Case, raised: BaseException | None) -> Outcome:
 
 def _is_silent(case: Case) -> bool:
     """Whether a turn went without an answer and nothing was raised for it: who notices raises something of his own."""
-    return any(question.last.state != "raised" for question in case.unanswered)
+    return any(
+        question.last.state != "raised" and not (question.last.by_sdk and (status_of(question.last) or 0) >= 400)
+        for question in case.unanswered
+    )
 
 
 def _found(case: Case) -> list[Judgement]:

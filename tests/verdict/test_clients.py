@@ -346,6 +346,7 @@ BAD: list[tuple[str, str, str, Client, str, list[str]]] = [
     ("no wait, chat", "chat_create", "disconnect:eofx2", stubborn(3, bare_chat), "recovered", ["error no-backoff"]),
     ("one retry at once", "create", "500", stubborn(2, bare_create), "recovered", ["warn no-backoff"]),
     ("builds itself anew", "create", "529x3", stubborn(4, computing(bare_create)), "recovered", ["error no-backoff"]),
+    ("something else, after a status", "create", "400", later(bare_create), "crashed", []),
     ("something else, later", "stream", "cut:reset@3", later(raw), "crashed", []),
     ("gave up", "create", "529", bare_create, "raised", ["warn gave-up"]),
     ("gave up, chat", "chat_stream", "connect:refused", lambda: chat_raw(client=completions(max_retries=0)), "raised",
