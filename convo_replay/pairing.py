@@ -119,6 +119,8 @@ _SHAPES = {
     "phone": re.compile(r"[+(]{0,2}\d[\d\s().+/\u2010-\u2015-]*"),
     "user-name": re.compile(r"[^\s/\\,;:]{1,64}(?: [^\s/\\,;:]{1,64}){0,2}"),
 }
+_NOTHING = frozenset({"none", "null", "nil", "undefined", "dummy", "placeholder", "redacted", "unknown"})
+"""What a program writes for a value that is not set, or a person for one that does not matter."""
 _BEGINS = {"private-key": "-----BEGIN", "env": "{", "secret": "{"}
 """How a value of a class begins that may be of any length."""
 _WORDS = {"env": 6, "secret": 6, "password": 6, "named-secret": 6, "url-password": 6}
@@ -130,7 +132,7 @@ def _may_be(cls: str, text: str) -> bool:
 
     A key is whatever somebody has for one (`dummy`, `not set`), in a word or two; a person is told by the look.
     """
-    if not text or cls == OPAQUE_CLASS:  # base64 may come in lines
+    if not text or text.lower() in _NOTHING or cls == OPAQUE_CLASS:  # base64 may come in lines
         return True
     if cls in _SHAPES:
         return _SHAPES[cls].fullmatch(text) is not None

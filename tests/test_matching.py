@@ -251,6 +251,7 @@ MAIL, KEY = "redacted-email-1@example.com", "redacted-anthropic-key-1"
             (f"to {MAIL} end", f"to {live} end", [(MAIL, live)] if fits else None)
             for live, fits in (
                 ("bob@corp.dev", True),
+                ("None", True),
                 ("", True),
                 ("redacted-email-7@example.com", True),
                 ("nobody", False),

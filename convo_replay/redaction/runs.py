@@ -11,7 +11,7 @@ from collections.abc import Sequence, Set
 
 from convo_replay.redaction import encodings, laid_out
 from convo_replay.redaction.classes import DENSE, Class
-from convo_replay.redaction.classes.entry import LEAST_RUN, trie
+from convo_replay.redaction.classes.entry import APART, LEAST_RUN, trie
 
 _IN = "A-Za-z0-9+/_.-"
 # Shorter words are passed by on the way to the next long run: each character is looked at once.
@@ -25,7 +25,8 @@ _dull: set[str] = {""}
 
 _ANCHOR = trie(DENSE)
 _AT_START = re.compile(_ANCHOR)
-_INSIDE = re.compile(rf"[+/.]({_ANCHOR})")
+_UNMISTAKABLE = trie([anchor for anchor, items in DENSE.items() if any(one.pattern.startswith(APART) for one in items)])
+_INSIDE = re.compile(rf"[+/.]({_ANCHOR})|[_-]({_UNMISTAKABLE})")
 _ESCAPE_END = re.compile(
     r"(?<=\\)(?:[bfnrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?<=%)[0-9A-Fa-f]{2}|(?<=[\[;])\d{0,3}[mK]"
 )
@@ -73,7 +74,8 @@ def look(text: str, told: Set[str], decode: bool) -> tuple[Spots, list[encodings
             anchor = None if escape is None else _AT_START.match(text, escape.end(), end)
         if anchor is not None:
             spots.append((anchor.start(), DENSE[anchor[0]]))
-        spots += [(inside.start(1), DENSE[inside[1]]) for inside in _INSIDE.finditer(text, start, end)]
+        for inside in _INSIDE.finditer(text, start, end):
+            spots.append((inside.start(inside.lastindex or 0), DENSE[inside[1] or inside[2]]))
         if decode and encodings.may_hide(text, start, end):
             views += encodings.hidden(text, start, end)
             if start >= lines_end and laid_out.may_go_on(text, start, end):

@@ -13,6 +13,7 @@ import pytest
 
 from convo_replay.redaction import Redactor
 from convo_replay.redaction.classes import CLASSES, classify
+from convo_replay.redaction.classes.entry import APART
 from convo_replay.redaction.placeholders import make
 
 EXAMPLES = [(item.name, item.example) for item in CLASSES if item.pattern]
@@ -132,3 +133,11 @@ def test_every_class_is_documented_for_users() -> None:
     page = (Path(__file__).parents[2] / "docs" / "redaction.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
     assert named == {item.name for item in CLASSES}
+
+
+@pytest.mark.parametrize("before", ["KEY_", "prod-", "v1_", "a_b-"])
+def test_what_looks_like_nothing_else_may_stand_behind_an_underscore_or_a_dash(before: str) -> None:
+    told = [item for item in CLASSES if item.pattern.startswith(APART)]
+    assert len(told) > 8
+    for item in told:
+        assert Redactor().text(f"the {before}{item.example} here") == f"the {before}redacted-{item.name}-1 here"
