@@ -34,7 +34,7 @@ IDENTITIES: tuple[Class, ...] = (
         severity="warn", shape="5ec2e7ed-0000-4001-8000-{n:012d}", context=True,
     ),
     by_pattern(
-        "account-id", "ccount_uuid ccount_id ccountUuid ccountId",
+        "account-id", "ccount_ ccountU ccountI",
         r"ccount(?:_uuid|_id|Uuid|Id)(?:\\*[\"'])?\s?[:= ]\s?(?:\\*[\"'])?"
         r"(?P<value>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})(?![\w-])",
         "account_uuid: " + "83a1eb39-1009-4f7a-8d3e-2c6b5a4f3e2d", "exports, settings of clients", severity="warn",

@@ -110,10 +110,6 @@ VENDORS: tuple[Class, ...] = (
         "Ex4mple" * 2 + ".atlasv1." + "Ex4mple" * 9, DOCS,
     ),
     by_pattern(
-        "vendor-key", "-us", LEFT + r"[0-9a-f]{32}-us\d{1,2}(?![\w-])", HEX * 2 + "-us21", DOCS, before=HEX,
-        after="0-9",
-    ),
-    by_pattern(
         "azure-key", "Q~", rf"(?:{LEFT}|(?<=\d))" r"Q~[\w.~-]{31,34}(?![\w.~-])", "Q~" + "Ex4mple" * 4 + "Ex4m",
         "secrets of applications in Entra ID",
     ),
